@@ -70,7 +70,9 @@ class Arch:
             value: object = getattr(self, f.name)
             low = f.metadata["low"]
             whole = isinstance(low, int)
-            if isinstance(value, bool) or not isinstance(value, int | (int if whole else float)):
+            if isinstance(value, bool) or not isinstance(
+                value, int | (int if whole else float)
+            ):
                 kind = "a whole number" if whole else "a number"
                 raise BscError(f"arch '{self.name}': {f.name} must be {kind}, not {value!r}")
             if not math.isfinite(value) or value < low or (not whole and value == 0):

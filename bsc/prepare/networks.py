@@ -1,0 +1,153 @@
+"""The built-in networks: real architectures with random weights of a realistic size.
+
+The onnx package ships the graphs of well-known networks without their weights.  Weights
+here are He-initialised (normal, variance 2 / fan-in), which keeps activations in range
+through any depth; batch normalization gets its statistics later, from `batchnorm.measure`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import onnx
+from onnx import numpy_helper, version_converter
+
+from bsc.errors import BscError
+
+Array: TypeAlias = np.ndarray[Any, Any]
+
+OPSET = 17
+"""The ONNX opset of the built-in networks."""
+
+
+def resnet50(rng: np.random.Generator) -> onnx.ModelProto:
+    """ResNet-50: 1×3×224×224 to 1000 classes, 25.6 M parameters, 4.1 G MACs.
+
+    In the first block of a stage the 3×3 convolution has the stride (version 1.5).
+    """
+    model = _light("resnet50", rng)
+    for node in model.graph.node:
+        if node.op_type == "Sum":  # of two tensors
+            node.op_type = "Add"
+        elif node.op_type == "AveragePool":  # 7×7 over 7×7
+            node.op_type = "GlobalAveragePool"
+            del node.attribute[:]
+        elif node.op_type == "Reshape":  # from 1×2048×1×1 to 1×2048
+            node.op_type = "Flatten"
+            del node.input[1:]
+    _name_layers(model.graph)
+    return model
+
+
+NETWORKS: dict[str, Callable[[np.random.Generator], onnx.ModelProto]] = {"resnet50": resnet50}
+"""Builders by name.  Each returns a float model of batch 1, opset `OPSET`, with weights."""
+
+
+def _light(name: str, rng: np.random.Generator) -> onnx.ModelProto:
+    """The graph of `name` in the onnx package, with weights.  Raises BscError if absent.
+
+    These graphs make most weights with ConstantOfShape.  The opset is converted while
+    they still do, which is fast.
+    """
+    path = Path(onnx.__file__).parent / "backend/test/data/light" / f"light_{name}.onnx"
+    if not path.is_file():
+        raise BscError(f"the installed onnx package has no {path.name}: reinstall onnx")
+    model = version_converter.convert_version(onnx.load(path), OPSET)
+    graph = model.graph
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    layers = [node for node in graph.node if node.op_type != "ConstantOfShape"]
+    shapes = {name: list(tensor.dims) for name, tensor in constants.items()}
+    for node in graph.node:
+        if node.op_type == "ConstantOfShape":
+            extents = numpy_helper.to_array(constants[node.input[0]])
+            shapes[node.output[0]] = [int(n) for n in extents]
+    inputs = [value for value in graph.input if value.name not in constants]
+    weights = _weights(layers, shapes, rng)
+    clean = onnx.helper.make_graph(
+        layers,
+        name,
+        inputs,
+        list(graph.output),
+        [numpy_helper.from_array(value, key) for key, value in weights.items()],
+    )
+    return onnx.helper.make_model(
+        clean, opset_imports=[onnx.helper.make_opsetid("", OPSET)], ir_version=8
+    )
+
+
+def _weights(
+    nodes: list[onnx.NodeProto], shapes: dict[str, list[int]], rng: np.random.Generator
+) -> dict[str, Array]:
+    """A random value for each weight in `shapes`, by the use that `nodes` make of it."""
+    weights: dict[str, Array] = {}
+    for node in nodes:
+        names = [name for name in node.input[1:] if name in shapes]
+        if node.op_type == "BatchNormalization":
+            weights |= zip(names, _batch_norm(shapes[names[0]], rng), strict=True)
+        elif node.op_type in ("Conv", "Gemm"):
+            shape = shapes[names[0]]
+            deviation = math.sqrt(2 / math.prod(shape[1:]))
+            weights[names[0]] = _normal(shape, deviation, rng)
+            weights |= {name: _normal(shapes[name], 0.1, rng) for name in names[1:]}
+    return weights
+
+
+def _normal(shape: list[int], deviation: float, rng: np.random.Generator) -> Array:
+    return rng.standard_normal(shape, dtype=np.float32) * np.float32(deviation)
+
+
+def _batch_norm(shape: list[int], rng: np.random.Generator) -> list[Array]:
+    """Scale, bias, mean and variance; the last two are not measured yet."""
+    scale = rng.uniform(0.5, 1.5, shape).astype(np.float32)
+    return [scale, _normal(shape, 0.2, rng), np.zeros_like(scale), np.ones_like(scale)]
+
+
+def _name_layers(graph: onnx.GraphProto) -> None:
+    """Names nodes and tensors after the weights: `res2_0_branch2a`, `res2_0_relu`, …
+
+    The output of a normalization has the name of its convolution, which is what both
+    become when folded.
+    """
+    layer = {graph.input[0].name: "data"}  # tensor, as the graph has it → layer
+    new = {graph.input[0].name: "data"}
+    for node in graph.node:
+        name = layer[node.input[0]]
+        if node.op_type in ("Conv", "Gemm"):
+            name = node.input[1].removeprefix("gpu_0/").removesuffix("_w_0")
+            node.name = name
+        else:
+            if node.op_type == "Add":
+                name = re.sub(r"_branch\w+$", "", name)
+            node.name = f"{name}_{_SUFFIXES[node.op_type]}"
+        output = node.output[0]
+        layer[output] = name
+        new[output] = {"Conv": f"{name}_conv", "BatchNormalization": name}.get(
+            node.op_type, node.name
+        )
+    _rename(graph, new)
+
+
+_SUFFIXES = {
+    "Add": "add",
+    "BatchNormalization": "bn",
+    "Flatten": "flatten",
+    "GlobalAveragePool": "pool",
+    "MaxPool": "pool",
+    "Relu": "relu",
+    "Softmax": "softmax",
+}
+
+
+def _rename(graph: onnx.GraphProto, new: dict[str, str]) -> None:
+    """Renames the tensors of `graph`; weights lose the prefix that all of them have."""
+    for item in (*graph.input, *graph.output, *graph.initializer):
+        item.name = new.get(item.name, item.name.removeprefix("gpu_0/"))
+    for node in graph.node:
+        for names in (node.input, node.output):
+            for i, name in enumerate(names):
+                names[i] = new.get(name, name.removeprefix("gpu_0/"))

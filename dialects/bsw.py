@@ -1,0 +1,403 @@
+"""
+`bsw`: block-sparse weights.
+
+A convolution's weight has shape COUT x KH x KW x CIN.  In the plane of COUT and CIN it is
+cut into blocks of b0 x b1 (8 x 8 unless told otherwise), each b0 x KH x KW x b1 numbers
+large; the mask Γ has one bit a block, and a block whose bit is 0 is neither stored, moved
+nor computed (the paper, sections 2 and 3).  Edges that do not fill a block are padded.
+
+A weight is a symbol, so that it is written once and used by name:
+
+    bsw.weight @conv1 : !bsw.weight<64x3x3x64, pos 7, bias 12> {
+      block = array<i64: 8, 8>, gamma = #bsw.gamma<8x8, "ff0f...">,
+      data = #bsw.payload<...>, bias = #bsw.payload<...>}
+    %w = bsw.get @conv1 : !bsw.weight<64x3x3x64, pos 7, bias 12>
+    %lo = bsw.slice %w cout [0, 32] cin [0, 64] : ... -> !bsw.weight<32x3x3x64, pos 7, bias 12>
+
+The numbers themselves stay out of the text: a payload is a hash, and the file beside the
+IR that holds the bytes.  Small payloads are written inline in base64.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import numpy as np
+from xdsl.dialects.builtin import (
+    DenseArrayBase,
+    FlatSymbolRefAttrConstr,
+    IntAttr,
+    StringAttr,
+    SymbolNameConstraint,
+    SymbolRefAttr,
+    i64,
+)
+from xdsl.ir import Data, Dialect, ParametrizedAttribute, SSAValue, TypeAttribute
+from xdsl.irdl import (
+    IRDLOperation,
+    ParsePropInAttrDict,
+    irdl_attr_definition,
+    irdl_op_definition,
+    operand_def,
+    opt_prop_def,
+    prop_def,
+    result_def,
+    traits_def,
+)
+from xdsl.parser import AttrParser
+from xdsl.printer import Printer
+from xdsl.traits import Pure, SymbolOpInterface
+from xdsl.utils.exceptions import VerifyException
+
+from bsc.dialects.payload import PayloadAttr
+from bsc.geometry import ceil_div, round_up
+from bsc.numerics import Int8, Int32
+
+DEFAULT_BLOCK = (8, 8)
+
+
+@irdl_attr_definition
+class WeightType(ParametrizedAttribute, TypeAttribute):
+    """
+    A weight's shape COUT x KH x KW x CIN (CIN of one group), the position of its numbers,
+    and the position of its int32 bias, if it has one.
+
+        !bsw.weight<64x7x7x3, pos 7, bias 12>
+    """
+
+    name = "bsw.weight"
+
+    cout: IntAttr
+    kh: IntAttr
+    kw: IntAttr
+    cin: IntAttr
+    pos: IntAttr
+    bias: IntAttr | StringAttr
+
+    def __init__(self, shape: Sequence[int], pos: int, bias_pos: int | None = None):
+        bias = StringAttr("none") if bias_pos is None else IntAttr(bias_pos)
+        super().__init__(*(IntAttr(n) for n in shape), IntAttr(pos), bias)
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """(COUT, KH, KW, CIN)."""
+        return (self.cout.data, self.kh.data, self.kw.data, self.cin.data)
+
+    @property
+    def bias_pos(self) -> int | None:
+        """The position of the bias; None without one."""
+        return self.bias.data if isinstance(self.bias, IntAttr) else None
+
+    def verify(self) -> None:
+        if min(self.shape) < 1:
+            raise VerifyException(f"a weight's dimensions must be positive: {self.shape}")
+        if isinstance(self.bias, StringAttr) and self.bias.data != "none":
+            raise VerifyException("bias must be a position")
+
+    def print_parameters(self, printer: Printer) -> None:
+        with printer.in_angle_brackets():
+            printer.print_dimension_list(self.shape)
+            printer.print_string(f", pos {self.pos.data}")
+            if self.bias_pos is not None:
+                printer.print_string(f", bias {self.bias_pos}")
+
+    @classmethod
+    def parse_parameters(cls, parser: AttrParser) -> Sequence[IntAttr | StringAttr]:
+        bias: IntAttr | StringAttr = StringAttr("none")
+        with parser.in_angle_brackets():
+            at = parser.pos
+            shape = parser.parse_dimension_list()
+            if len(shape) != 4:
+                parser.raise_error("a weight's shape is COUTxKHxKWxCIN", at)
+            parser.parse_characters(",")
+            parser.parse_keyword("pos")
+            pos = parser.parse_integer()
+            if parser.parse_optional_punctuation(",") is not None:
+                parser.parse_keyword("bias")
+                bias = IntAttr(parser.parse_integer())
+        return [*(IntAttr(n) for n in shape), IntAttr(pos), bias]
+
+
+class Gamma:
+    """
+    The mask Γ: which blocks of a weight are stored.  Immutable.
+
+    `bits` is a boolean array over (COUT/b0, CIN/b1), rounded up.
+    """
+
+    __slots__ = ("_packed", "bits")
+
+    def __init__(self, bits: np.typing.NDArray[np.bool_]):
+        self.bits = np.ascontiguousarray(bits, np.bool_)
+        self.bits.setflags(write=False)
+        self._packed = np.packbits(self.bits, bitorder="little").tobytes()
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Blocks along COUT and along CIN."""
+        return cast(tuple[int, int], self.bits.shape)
+
+    @property
+    def density(self) -> float:
+        """The share of blocks that are stored, 0..1."""
+        return float(self.bits.mean()) if self.bits.size else 0.0
+
+    def hex(self) -> str:
+        """The bits row by row, lowest bit first, in hexadecimal."""
+        return self._packed.hex()
+
+    @staticmethod
+    def from_hex(shape: tuple[int, int], text: str) -> Gamma:
+        """The inverse of `hex`.  Raises ValueError if text and shape do not agree."""
+        raw, count = bytes.fromhex(text), shape[0] * shape[1]
+        if len(raw) != ceil_div(count, 8):
+            raise ValueError(f"{count} bits need {ceil_div(count, 8)} bytes, not {len(raw)}")
+        bits = np.unpackbits(np.frombuffer(raw, np.uint8), bitorder="little")
+        if bits[count:].any():
+            raise ValueError("bits beyond the last block must be 0")
+        return Gamma(bits[:count].reshape(shape).astype(np.bool_))
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Gamma)
+            and self.shape == other.shape
+            and self._packed == other._packed
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.shape, self._packed))
+
+
+@irdl_attr_definition
+class GammaAttr(Data[Gamma]):
+    """
+    Γ as an attribute: its shape in blocks, then its bits in hexadecimal.
+
+        #bsw.gamma<2x3, "2d">    // rows 101 and 101: bit i of the number is block i
+    """
+
+    name = "bsw.gamma"
+
+    @classmethod
+    def parse_parameter(cls, parser: AttrParser) -> Gamma:
+        with parser.in_angle_brackets():
+            pos = parser.pos
+            shape = parser.parse_dimension_list()
+            parser.parse_characters(",")
+            text = parser.parse_str_literal()
+            try:
+                if len(shape) != 2:
+                    raise ValueError("the shape is two numbers of blocks")
+                return Gamma.from_hex((shape[0], shape[1]), text)
+            except ValueError as e:
+                parser.raise_error(f"Γ: {e}", pos)
+
+    def print_parameter(self, printer: Printer) -> None:
+        with printer.in_angle_brackets():
+            printer.print_dimension_list(self.data.shape)
+            printer.print_string(", ")
+            printer.print_string_literal(self.data.hex())
+
+
+@irdl_op_definition
+class WeightOp(IRDLOperation):
+    """
+    A weight with its bias: a symbol of the module.
+
+    `data` holds COUT*KH*KW*CIN int8 numbers in that order, `bias` COUT int32 numbers.
+    `gamma` is set by `--detect-block-sparsity`; `format` says how packed weights are
+    stored: "bitmap" leaves zero blocks out, "dense" keeps every block.
+    """
+
+    name = "bsw.weight"
+
+    sym_name = prop_def(SymbolNameConstraint())
+    type = prop_def(WeightType)
+    block = prop_def(DenseArrayBase.constr(i64), DenseArrayBase.from_list(i64, DEFAULT_BLOCK))
+    gamma = opt_prop_def(GammaAttr)
+    format = opt_prop_def(StringAttr)
+    data = prop_def(PayloadAttr)
+    bias = opt_prop_def(PayloadAttr)
+
+    traits = traits_def(SymbolOpInterface())
+    irdl_options = (ParsePropInAttrDict(),)
+
+    assembly_format = "$sym_name `:` $type attr-dict"
+
+    def __init__(
+        self,
+        name: str,
+        type: WeightType,
+        data: PayloadAttr,
+        bias: PayloadAttr | None = None,
+        block: tuple[int, int] = DEFAULT_BLOCK,
+    ):
+        super().__init__(
+            properties={
+                "sym_name": StringAttr(name),
+                "type": type,
+                "block": DenseArrayBase.from_list(i64, block),
+                "data": data,
+                "bias": bias,
+            }
+        )
+
+    @property
+    def block_shape(self) -> tuple[int, int]:
+        """(b0, b1): output and input channels of a block."""
+        b0, b1 = self.block.get_values()
+        return b0, b1
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """The number of blocks along COUT and along CIN."""
+        (cout, _, _, cin), (b0, b1) = self.type.shape, self.block_shape
+        return ceil_div(cout, b0), ceil_div(cin, b1)
+
+    def values(self) -> tuple[Int8, Int32]:
+        """The weight (COUT, KH, KW, CIN) and its bias (COUT,), zeros without one."""
+        bias = np.zeros(self.type.shape[0], np.int32)
+        if self.bias is not None:
+            bias = self.bias.data.as_array(np.int32)
+        return self.data.data.as_array(np.int8).reshape(self.type.shape), bias
+
+    def verify_(self) -> None:
+        block = self.block.get_values()
+        if len(block) != 2 or min(block) < 1:
+            raise VerifyException(f"block must be two positive numbers, not {list(block)}")
+        size = int(np.prod(self.type.shape))
+        if self.data.data.size != size:
+            raise VerifyException(
+                f"{self.type.shape} needs {size} bytes of data, not {self.data.data.size}"
+            )
+        if (self.bias is None) != (self.type.bias_pos is None):
+            raise VerifyException("the type must give the position of the bias, and only then")
+        if self.bias is not None and self.bias.data.size != 4 * self.type.shape[0]:
+            raise VerifyException(
+                f"COUT = {self.type.shape[0]} needs {4 * self.type.shape[0]} bytes of bias, "
+                f"not {self.bias.data.size}"
+            )
+        if self.gamma is not None and self.gamma.data.shape != self.grid:
+            raise VerifyException(
+                f"Γ must have {self.grid} blocks of {tuple(block)}, not {self.gamma.data.shape}"
+            )
+        if self.format is not None and self.format.data not in ("bitmap", "dense"):
+            raise VerifyException(
+                f'format must be "bitmap" or "dense", not "{self.format.data}"'
+            )
+
+
+@irdl_op_definition
+class GetOp(IRDLOperation):
+    """The weight that a symbol names, as a value."""
+
+    name = "bsw.get"
+
+    symbol = prop_def(FlatSymbolRefAttrConstr)
+    result = result_def(WeightType)
+
+    traits = traits_def(Pure())
+
+    assembly_format = "$symbol `:` type($result) attr-dict"
+
+    def __init__(self, symbol: str, type: WeightType):
+        super().__init__(properties={"symbol": SymbolRefAttr(symbol)}, result_types=[type])
+
+
+@irdl_op_definition
+class SliceOp(IRDLOperation):
+    """
+    The output channels [cout0, cout1) and input channels [cin0, cin1) of a weight.
+
+    Boundaries fall between blocks, but for the last ones.  The bias goes with the first
+    input channel: a slice that starts elsewhere has none, so that the partial sums of a
+    CIN split add it once.
+    """
+
+    name = "bsw.slice"
+
+    source = operand_def(WeightType)
+    cout = prop_def(DenseArrayBase.constr(i64))
+    cin = prop_def(DenseArrayBase.constr(i64))
+    result = result_def(WeightType)
+
+    traits = traits_def(Pure())
+
+    assembly_format = (
+        "$source `cout` $cout `cin` $cin `:` type($source) `->` type($result) attr-dict"
+    )
+
+    def __init__(self, source: SSAValue, cout: tuple[int, int], cin: tuple[int, int]):
+        source_type = cast(WeightType, source.type)
+        super().__init__(
+            operands=[source],
+            properties={
+                "cout": DenseArrayBase.from_list(i64, cout),
+                "cin": DenseArrayBase.from_list(i64, cin),
+            },
+            result_types=[_slice_type(source_type, cout, cin)],
+        )
+
+    @property
+    def cout_range(self) -> tuple[int, int]:
+        """Output channels [lo, hi)."""
+        lo, hi = self.cout.get_values()
+        return lo, hi
+
+    @property
+    def cin_range(self) -> tuple[int, int]:
+        """Input channels [lo, hi)."""
+        lo, hi = self.cin.get_values()
+        return lo, hi
+
+    def verify_(self) -> None:
+        source = cast(WeightType, self.source.type)
+        for name, bounds, size in (
+            ("cout", self.cout.get_values(), source.shape[0]),
+            ("cin", self.cin.get_values(), source.shape[3]),
+        ):
+            if len(bounds) != 2 or not 0 <= bounds[0] < bounds[1] <= size:
+                raise VerifyException(f"{name} {list(bounds)} is not a range in [0, {size})")
+        expected = _slice_type(source, self.cout_range, self.cin_range)
+        if self.result.type != expected:
+            raise VerifyException(f"the slice has type {expected}, not {self.result.type}")
+
+
+def _slice_type(source: WeightType, cout: tuple[int, int], cin: tuple[int, int]) -> WeightType:
+    _, kh, kw, _ = source.shape
+    bias = source.bias_pos if cin[0] == 0 else None
+    return WeightType((cout[1] - cout[0], kh, kw, cin[1] - cin[0]), source.pos.data, bias)
+
+
+@irdl_op_definition
+class BlobOp(IRDLOperation):
+    """
+    All packed weights of a program: the content of `weights.bin`.
+
+    Made by `--pack-weights`; `docs/asm.md` gives the format of a packed subvolume.
+    """
+
+    name = "bsw.blob"
+
+    sym_name = prop_def(SymbolNameConstraint())
+    data = prop_def(PayloadAttr)
+
+    traits = traits_def(SymbolOpInterface())
+    irdl_options = (ParsePropInAttrDict(),)
+
+    assembly_format = "$sym_name attr-dict"
+
+    def __init__(self, name: str, data: PayloadAttr):
+        super().__init__(properties={"sym_name": StringAttr(name), "data": data})
+
+
+def padded_shape(
+    shape: tuple[int, int, int, int], block: tuple[int, int]
+) -> tuple[int, int, int, int]:
+    """A weight's shape with COUT and CIN rounded up to whole blocks."""
+    cout, kh, kw, cin = shape
+    return round_up(cout, block[0]), kh, kw, round_up(cin, block[1])
+
+
+BSW = Dialect("bsw", [WeightOp, GetOp, SliceOp, BlobOp], [WeightType, GammaAttr, PayloadAttr])

@@ -1,0 +1,150 @@
+"""
+What the operations of `qnn` have in common: `ComputeOp`, and the `Read`s that tell the
+passes which part of which input a slice of the output needs.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple, cast
+
+from xdsl.dialects.builtin import StringAttr, TensorType, i32
+from xdsl.ir import SSAValue
+from xdsl.irdl import IRDLOperation, ParsePropInAttrDict, opt_prop_def, result_def, traits_def
+from xdsl.traits import Pure
+from xdsl.utils.exceptions import VerifyException
+
+from bsc.dialects.placement import SpreadAttr, SubvolumeAttr
+from bsc.dialects.qnn_attributes import Add, EpilogueAttr, position_of, shape_of
+from bsc.geometry import Window
+from bsc.numerics import Epilogue, Requant, Residual, Rounding
+
+Shape = tuple[int, int, int, int]
+
+
+class Read(NamedTuple):
+    """An activation that an operation reads: the window of the output over it, and
+    whether each output channel needs all of its channels or only its own."""
+
+    value: SSAValue
+    window: Window = Window()
+    all_channels: bool = False
+
+
+class ComputeOp(IRDLOperation, ABC):
+    """
+    What all operations of `qnn` have: one result, an epilogue, and once the passes have
+    run, how the grid shares the work.
+
+    `columns` is the spread of the output over the columns of cores, `rows` that of the
+    output channels over the rows, `subvolume` what one core computes at once.
+    """
+
+    epilogue = opt_prop_def(EpilogueAttr)
+    rounding = opt_prop_def(StringAttr)
+    columns = opt_prop_def(SpreadAttr)
+    rows = opt_prop_def(SpreadAttr)
+    subvolume = opt_prop_def(SubvolumeAttr)
+    result = result_def(TensorType)
+
+    traits = traits_def(Pure())
+    irdl_options = (ParsePropInAttrDict(),)
+
+    @abstractmethod
+    def reads(self) -> tuple[Read, ...]:
+        """The activations read, the one under the window first."""
+
+    @abstractmethod
+    def expected_shape(self) -> Shape:
+        """The result's shape as it follows from operands and properties."""
+
+    def verify_operands(self) -> None:
+        """What an operation checks beyond shapes.  Raises VerifyException."""
+
+    @property
+    def shape(self) -> Shape:
+        """The result's NHWC shape."""
+        return shape_of(self.result.type)
+
+    @property
+    def pos(self) -> int:
+        """The result's position."""
+        return position_of(self.result.type)
+
+    @property
+    def window(self) -> Window:
+        """The window of the first operand."""
+        return self.reads()[0].window
+
+    @property
+    def residual_value(self) -> SSAValue | None:
+        """The operand that the epilogue adds."""
+        return None
+
+    @property
+    def weight_value(self) -> SSAValue | None:
+        """The weight, for convolutions and dense layers."""
+        return None
+
+    @property
+    def yields_partial_sum(self) -> bool:
+        """Whether the result is an int32 sum that waits for its rounding."""
+        return cast(TensorType, self.result.type).element_type == i32
+
+    @property
+    def mode(self) -> Rounding:
+        """How the epilogue rounds."""
+        return Rounding.HALF_EVEN if self.rounding is None else Rounding(self.rounding.data)
+
+    def steps(self) -> Epilogue:
+        """The epilogue as numbers: the default, one rounding, is written out."""
+        if self.epilogue is None:
+            return () if self.yields_partial_sum else (Requant(self.pos),)
+        residual = self.residual_value
+        pos = 0 if residual is None else position_of(residual.type)
+        return tuple(
+            Residual(pos) if isinstance(step, Add) else step for step in self.epilogue.data
+        )
+
+    def verify_(self) -> None:
+        for value in (*(read.value for read in self.reads()), self.result):
+            shape_of(value.type), position_of(value.type)
+        self.verify_operands()
+        if self.shape != (expected := self.expected_shape()):
+            raise VerifyException(f"the result's shape must be {expected}, not {self.shape}")
+        self._verify_epilogue()
+        self._verify_spreads()
+
+    def _verify_epilogue(self) -> None:
+        if self.rounding is not None and self.rounding.data not in {r.value for r in Rounding}:
+            raise VerifyException(
+                f"rounding must be one of {', '.join(r.value for r in Rounding)}, "
+                f'not "{self.rounding.data}"'
+            )
+        steps = self.steps()
+        if self.yields_partial_sum:
+            if steps:
+                raise VerifyException("a partial sum is not rounded: no epilogue")
+            return
+        if cast(Requant, steps[-1]).pos != self.pos:
+            raise VerifyException(
+                f"the epilogue ends at position {cast(Requant, steps[-1]).pos}, "
+                f"the result is at {self.pos}"
+            )
+        adds = sum(isinstance(step, Residual) for step in steps)
+        if adds != (self.residual_value is not None):
+            raise VerifyException("the epilogue must add the residual operand exactly once")
+
+    def _verify_spreads(self) -> None:
+        _, _, width, channels = self.shape
+        for name, spread in (("columns", self.columns), ("rows", self.rows)):
+            if spread is None or not spread.data.bounds:
+                continue
+            size = width if spread.data.axis == "w" else channels
+            if name == "rows" and spread.data.axis != "c":
+                raise VerifyException("rows share output channels: a spread over c")
+            if spread.data.bounds[-1] < size:
+                raise VerifyException(
+                    f"{name}: boundaries end at {spread.data.bounds[-1]}, "
+                    f"{spread.data.axis.value.upper()} is {size}"
+                )

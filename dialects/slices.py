@@ -1,0 +1,108 @@
+"""
+Slices of tensors, with the checks that upstream's operations lack, and names of values.
+
+`tensor.extract_slice` and `tensor.insert_slice` are used as upstream defines them, with
+static offsets and unit strides.  Upstream verifies neither sizes nor encodings, so every
+pass that relies on slices calls `verify_slice` first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, cast
+
+from xdsl.dialects.builtin import LocationAttr, NameLoc, TensorType
+from xdsl.dialects.tensor import EmptyOp, ExtractSliceOp, InsertSliceOp
+from xdsl.ir import BlockArgument, Operation, SSAValue
+from xdsl.utils.exceptions import VerifyException
+
+from bsc.dialects.qnn_attributes import shape_of
+
+SLICE_OPS = (ExtractSliceOp, InsertSliceOp)
+
+
+class Box(NamedTuple):
+    """A part of an NHWC tensor: offsets and sizes of its four dimensions."""
+
+    offsets: tuple[int, int, int, int]
+    sizes: tuple[int, int, int, int]
+
+
+def extract(source: SSAValue, box: Box) -> ExtractSliceOp:
+    """The part `box` of `source`, with its position."""
+    type = cast(TensorType, source.type)
+    result = TensorType(type.element_type, box.sizes, type.encoding)
+    return ExtractSliceOp(source, box.offsets, box.sizes, (1, 1, 1, 1), result)
+
+
+def insert(source: SSAValue, into: SSAValue, box: Box) -> InsertSliceOp:
+    """`into` with `source` written over its part `box`."""
+    return InsertSliceOp(source, into, box.offsets, box.sizes, (1, 1, 1, 1))
+
+
+def box_of(op: ExtractSliceOp | InsertSliceOp) -> Box:
+    """The part of the larger tensor that a slice operation names."""
+    offsets = cast(tuple[int, int, int, int], tuple(op.static_offsets.get_values()))
+    sizes = cast(tuple[int, int, int, int], tuple(op.static_sizes.get_values()))
+    return Box(offsets, sizes)
+
+
+def verify_slice(op: ExtractSliceOp | InsertSliceOp) -> None:
+    """Check offsets, sizes, strides and encodings.  Raises VerifyException."""
+    small, large = (
+        (op.result.type, op.source.type)
+        if isinstance(op, ExtractSliceOp)
+        else (op.source.type, op.dest.type)
+    )
+    if op.offsets or op.sizes or op.strides or set(op.static_strides.get_values()) != {1}:
+        raise VerifyException(f"{op.name}: offsets and sizes must be static, strides 1")
+    box, whole = box_of(op), shape_of(large)
+    inside = all(0 <= o and o + s <= n for o, s, n in zip(*box, whole, strict=True))
+    if not inside:
+        raise VerifyException(
+            f"{op.name}: offsets {list(box.offsets)}, sizes {list(box.sizes)} reach beyond "
+            f"{list(whole)}"
+        )
+    if shape_of(small) != box.sizes:
+        raise VerifyException(
+            f"{op.name}: the slice has shape {list(shape_of(small))}, sizes say "
+            f"{list(box.sizes)}"
+        )
+    a, b = cast(TensorType, small), cast(TensorType, large)
+    if (a.element_type, a.encoding) != (b.element_type, b.encoding):
+        raise VerifyException(f"{op.name}: {a} and {b} differ in element or position")
+
+
+def assembled_from(value: SSAValue) -> list[InsertSliceOp] | None:
+    """The chain of inserts that made `value` from a `tensor.empty`, first to last, or None
+    if it was not made so."""
+    chain: list[InsertSliceOp] = []
+    while isinstance(value.owner, InsertSliceOp):
+        chain.append(value.owner)
+        value = value.owner.dest
+    return chain[::-1] if isinstance(value.owner, EmptyOp) else None
+
+
+def name_of(value: SSAValue | Operation) -> str:
+    """The ONNX name, else the SSA name, else the operation's name: for messages."""
+    op = value.owner if isinstance(value, SSAValue) else value
+    if isinstance(op, Operation):
+        if (name := location_name(op.location)) is not None:
+            return name
+        hints = [result.name_hint for result in op.results if result.name_hint]
+        return f"%{hints[0]}" if hints else op.name
+    if isinstance(value, BlockArgument):
+        return f"%{value.name_hint or f'arg{value.index}'}"
+    return "value"
+
+
+def location_name(location: LocationAttr) -> str | None:
+    """The name in a `loc("name")`."""
+    return location.desc.data if isinstance(location, NameLoc) else None
+
+
+def named(op: Operation, like: Operation | Sequence[Operation]) -> Operation:
+    """`op`, with the location of the operation that it stands for."""
+    sources = [like] if isinstance(like, Operation) else like
+    op.location = sources[0].location
+    return op
