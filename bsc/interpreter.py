@@ -8,11 +8,11 @@ is in `bsc.numerics`; values are numpy arrays in NHWC.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 from xdsl.dialects import tensor
-from xdsl.dialects.builtin import ModuleOp, TensorType, i32
+from xdsl.dialects.builtin import ModuleOp, i32
 from xdsl.interpreter import (
     Interpreter,
     InterpreterFunctions,
@@ -81,7 +81,7 @@ class TensorSliceFunctions(InterpreterFunctions):
     def run_empty(
         self, interpreter: Interpreter, op: tensor.EmptyOp, args: PythonValues
     ) -> PythonValues:
-        result = cast(TensorType, op.tensor.type)
+        result = op.tensor.type
         dtype = np.int32 if result.element_type == i32 else np.int8
         # Not zeros: a slice that a pass forgot must show.
         return (np.full(shape_of(result), 85, dtype),)

@@ -62,7 +62,7 @@ class Payload:
     def digest(self) -> str:
         """SHA-256 of the bytes, in hexadecimal; computed once."""
         if self._digest is None:
-            self._digest = hashlib.sha256(self.content).hexdigest()
+            self._digest = hashlib.sha256(self.content.data).hexdigest()
         return self._digest
 
     def as_array(self, dtype: type[_Scalar]) -> npt.NDArray[_Scalar]:
@@ -112,7 +112,7 @@ class PayloadAttr(Data[Payload]):
                 return
             if payload.file is None:
                 printer.print_string("base64 ")
-                printer.print_string_literal(base64.b64encode(payload.content).decode())
+                printer.print_string_literal(base64.b64encode(payload.content.data).decode())
                 return
             printer.print_string(f'sha256 "{payload.digest}", file ')
             printer.print_string_literal(payload.file)
@@ -195,6 +195,6 @@ def write_sidecar(module: ModuleOp, path: Path) -> int:
         aside = path.with_name(path.name + ".part")
         with aside.open("wb") as f:
             for attr in moved.values():
-                f.write(attr.data.content)
+                f.write(attr.data.content.data)
         aside.replace(path)
     return offset

@@ -9,7 +9,6 @@ A *place* is a memory with an address, and for memtiles the spread over them.  A
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import NamedTuple
 
 from xdsl.ir import Data
@@ -17,6 +16,7 @@ from xdsl.irdl import irdl_attr_definition
 from xdsl.parser import AttrParser
 from xdsl.printer import Printer
 from xdsl.utils.exceptions import VerifyException
+from xdsl.utils.str_enum import StrEnum
 
 from bsc.geometry import lengths
 
@@ -165,12 +165,13 @@ class SubvolumeAttr(Data[Subvolume]):
     def parse_parameter(cls, parser: AttrParser) -> Subvolume:
         numbers: list[int] = []
         with parser.in_angle_brackets():
-            for name in Subvolume._fields[:4]:
+            for name in ("rows", "width", "cout", "cin"):
                 parser.parse_keyword(name)
                 numbers.append(parser.parse_integer(allow_negative=False))
                 parser.parse_punctuation(",")
             parser.parse_keyword("stationary")
-            return Subvolume(*numbers, parser.parse_str_enum(Stationary))
+            rows, width, cout, cin = numbers
+            return Subvolume(rows, width, cout, cin, parser.parse_str_enum(Stationary))
 
     def print_parameter(self, printer: Printer) -> None:
         rows, width, cout, cin, stationary = self.data

@@ -27,6 +27,7 @@ from typing import cast
 from xdsl.dialects.builtin import (
     DenseArrayBase,
     IntegerAttr,
+    IntegerType,
     TensorType,
     UnitAttr,
     i32,
@@ -50,6 +51,7 @@ from bsc.dialects.qnn_attributes import EpilogueAttr, HostAttr, PosAttr, positio
 from bsc.dialects.qnn_base import ComputeOp, Read, Shape
 from bsc.geometry import Window
 
+IntArray = DenseArrayBase[IntegerType]
 _PAIR = DenseArrayBase.from_list(i64, [1, 1])
 _NO_PADS = DenseArrayBase.from_list(i64, [0, 0, 0, 0])
 _POINTWISE = Window()
@@ -62,19 +64,19 @@ _WEIGHTED_FORMAT = (
 )
 
 
-def _ints(values: Sequence[int]) -> DenseArrayBase:
+def _ints(values: Sequence[int]) -> IntArray:
     return DenseArrayBase.from_list(i64, values)
 
 
 def _window(
     kernel: Sequence[int],
-    strides: DenseArrayBase,
-    dilations: DenseArrayBase,
-    pads: DenseArrayBase,
+    strides: IntArray,
+    dilations: IntArray,
+    pads: IntArray,
 ) -> Window:
     """The window of three lists.  Raises VerifyException if a list has a wrong length."""
-    lists = {"kernel": kernel} | {
-        name: cast(Sequence[int], attr.get_values())
+    lists: dict[str, Sequence[int]] = {"kernel": kernel} | {
+        name: attr.get_values()
         for name, attr in (("strides", strides), ("dilations", dilations), ("pads", pads))
     }
     for name, values in lists.items():
@@ -356,7 +358,7 @@ class PoolOp(UnaryOp):
         self.properties["pads"] = _ints([h.pad_lo, w.pad_lo, h.pad_hi, w.pad_hi])
 
     def reads(self) -> tuple[Read, ...]:
-        kernel = cast(Sequence[int], self.kernel.get_values())
+        kernel = self.kernel.get_values()
         return (Read(self.input, _window(kernel, self.strides, self.dilations, self.pads)),)
 
     def expected_shape(self) -> Shape:

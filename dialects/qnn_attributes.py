@@ -8,14 +8,13 @@ from collections.abc import Sequence
 from typing import NamedTuple, cast
 
 from xdsl.dialects.builtin import (
-    Attribute,
     FixedBitwidthType,
     IntAttr,
     StringAttr,
     TensorType,
     i8,
 )
-from xdsl.ir import Data, ParametrizedAttribute
+from xdsl.ir import Attribute, Data, ParametrizedAttribute
 from xdsl.irdl import irdl_attr_definition
 from xdsl.parser import AttrParser
 from xdsl.printer import Printer

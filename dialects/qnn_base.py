@@ -89,7 +89,7 @@ class ComputeOp(IRDLOperation, ABC):
     @property
     def yields_partial_sum(self) -> bool:
         """Whether the result is an int32 sum that waits for its rounding."""
-        return cast(TensorType, self.result.type).element_type == i32
+        return self.result.type.element_type == i32
 
     @property
     def mode(self) -> Rounding:
@@ -108,7 +108,8 @@ class ComputeOp(IRDLOperation, ABC):
 
     def verify_(self) -> None:
         for value in (*(read.value for read in self.reads()), self.result):
-            shape_of(value.type), position_of(value.type)
+            shape_of(value.type)
+            position_of(value.type)
         self.verify_operands()
         if self.shape != (expected := self.expected_shape()):
             raise VerifyException(f"the result's shape must be {expected}, not {self.shape}")

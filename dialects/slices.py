@@ -37,7 +37,7 @@ def extract(source: SSAValue, box: Box) -> ExtractSliceOp:
 
 def insert(source: SSAValue, into: SSAValue, box: Box) -> InsertSliceOp:
     """`into` with `source` written over its part `box`."""
-    return InsertSliceOp(source, into, box.offsets, box.sizes, (1, 1, 1, 1))
+    return InsertSliceOp.from_static_parameters(source, into, box.offsets, box.sizes)
 
 
 def box_of(op: ExtractSliceOp | InsertSliceOp) -> Box:
