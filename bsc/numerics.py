@@ -18,6 +18,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from bsc.errors import BscError
 from bsc.geometry import Window
 
 Int8 = npt.NDArray[np.int8]
@@ -126,8 +127,13 @@ def apply_epilogue(
 
 
 def add(a: Ints, a_pos: int, b: Ints, b_pos: int) -> tuple[Int64, int]:
-    """The exact sum and its position, the larger of the two."""
+    """The exact sum and its position, the larger of the two.
+
+    Raises BscError if they are too far apart for 64 bits.
+    """
     pos = max(a_pos, b_pos)
+    if abs(a_pos - b_pos) > 31:
+        raise BscError(f"positions {a_pos} and {b_pos} are more than 31 apart: no exact sum")
     return (a.astype(np.int64) << (pos - a_pos)) + (b.astype(np.int64) << (pos - b_pos)), pos
 
 
@@ -268,6 +274,7 @@ def average(
     sums: Ints, counts: Ints, pos: int, to: Requant, mode: Rounding = Rounding.HALF_EVEN
 ) -> Int8:
     """`sums / counts` at position `pos` as int8 at `to.pos`, rounded once."""
-    up, down = max(to.pos - pos, 0), max(pos - to.pos, 0)
+    # Beyond these shifts every mean saturates, or is 0.
+    up, down = min(max(to.pos - pos, 0), 31), min(max(pos - to.pos, 0), 40)
     scaled = divide(sums.astype(np.int64) << up, counts.astype(np.int64) << down, mode)
     return np.clip(scaled, to.lo, to.hi).astype(np.int8)

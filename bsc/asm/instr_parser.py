@@ -1,0 +1,205 @@
+"""Reading one instruction: its words, numbers, lists, buffers, locks and steps."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Iterable
+from typing import cast
+
+from bsc.arch import Arch
+from bsc.asm.isa import BARE, SPECS, Field, Kind
+from bsc.asm.program import (
+    FieldValue,
+    Instr,
+    LockUse,
+    Post,
+    Program,
+    Slots,
+    Value,
+    expand,
+)
+from bsc.errors import BscError
+from bsc.numerics import INT8_MAX, INT8_MIN, Requant, Residual, Rounding
+
+_NUMBER = re.compile(r"-?(?:0x[0-9a-fA-F]+|\d+)")
+_LOCK = re.compile(
+    r"(?P<names>[A-Za-z_][\w.']*(?:\|[A-Za-z_][\w.']*)*)"
+    r"(?:@(?P<where>l|r|all))?(?:\*(?P<amount>\d+))?(?:/(?P<period>\d+))?"
+)
+_STEP = re.compile(r"round\((-?\d+)(?:,(-?\d+),(-?\d+))?\)|add\((-?\d+)\)")
+_LIMIT = 2**40
+"""No number of a program is larger: it keeps a mistyped one from becoming a huge array."""
+
+
+def parse_instr(tokens: list[str], program: Program, number: int) -> Instr:
+    """One instruction from its words.  Raises BscError without the line's number."""
+    mnemonic = tokens[0]
+    if mnemonic not in SPECS:
+        raise BscError(f"unknown instruction '{mnemonic}'{hint(mnemonic, SPECS)}")
+    spec = SPECS[mnemonic]
+    by_name = {field.name: field for field in spec.fields}
+    words = _words(tokens[1:])
+    count = words.pop("iteration" if spec.is_compute else "iter", None)
+    if count is None:
+        raise BscError(f"{mnemonic}: {'iteration' if spec.is_compute else 'iter'} is missing")
+    iters = tuple(parse_int(n, least=1) for n in count.split("x"))
+    if len(iters) > 2:
+        raise BscError(f"iter {count}: at most two levels of iterations")
+    lock = words.pop("Lock", None)
+    if lock is not None and mnemonic not in ("LOADFM", "LOADWDM", "WRITEFM"):
+        raise BscError(f"{mnemonic} has no Lock; use acq= and rel=")
+    acquire, release = words.pop("acq", ""), words.pop("rel", "")
+    fields: dict[str, FieldValue] = {}
+    for name, text in words.items():
+        if name not in by_name:
+            raise BscError(f"{mnemonic}: unknown field '{name}'{hint(name, by_name)}")
+        try:
+            fields[name] = _parse_field(text, by_name[name])
+        except BscError as e:
+            raise BscError(f"{mnemonic}: {name}={text}: {e}") from None
+    instr = Instr(
+        mnemonic,
+        iters,
+        fields,
+        _parse_lock(lock, program) if lock is not None else None,
+        _parse_locks(acquire, program),
+        _parse_locks(release, program),
+        number,
+    )
+    check_fields(instr, program.arch)
+    return instr
+
+
+def check_fields(instr: Instr, arch: Arch) -> None:
+    """Check that all fields are there and fit the grid.  Raises BscError."""
+    for field in instr.spec.fields:
+        if field.name not in instr.fields:
+            if not field.optional:
+                raise BscError(f"{instr.mnemonic}: {field.name} is missing ({field.text})")
+            continue
+        value = instr.fields[field.name]
+        if isinstance(value, int | tuple) and not isinstance(value, Slots | Post):
+            try:
+                expand(value, field, arch, instr.count)
+            except BscError as e:
+                raise BscError(f"{instr.mnemonic}: {e}") from None
+
+
+def _words(tokens: Iterable[str]) -> dict[str, str]:
+    """`memtile 0x0 iter 1 h=7` as a table of texts."""
+    words: dict[str, str] = {}
+    stream = iter(tokens)
+    for token in stream:
+        if token in (*BARE, "Lock", "iter", "iteration"):
+            name, value = token, next(stream, "")
+            if not value:
+                raise BscError(f"'{token}' needs a value")
+        else:
+            name, value = split_pair(token)
+        if name in words:
+            raise BscError(f"{name} is given twice")
+        words[name] = value
+    return words
+
+
+def _parse_field(text: str, field: Field) -> FieldValue:
+    match field.kind:
+        case Kind.SLOTS:
+            body, _, period = text.partition("/")
+            addresses = tuple(parse_int(a, least=0) for a in body.split("|"))
+            return Slots(addresses, parse_int(period, least=1) if period else 1)
+        case Kind.POST:
+            return _parse_post(text)
+        case Kind.WORD:
+            return _parse_word(text, field.name)
+        case _:
+            return parse_value(text)
+
+
+def _parse_word(text: str, name: str) -> str:
+    legal = ("window", "inside") if name == "count" else tuple(r.value for r in Rounding)
+    if text not in legal:
+        raise BscError(f"one of {', '.join(legal)}")
+    return text
+
+
+def _parse_post(text: str) -> Post:
+    steps: list[Requant | Residual] = []
+    for part in text.split("+"):
+        match = _STEP.fullmatch(part)
+        if match is None:
+            raise BscError("steps are round(pos), round(pos,lo,hi) and add(pos)")
+        pos, lo, hi, added = match.groups()
+        if added is not None:
+            steps.append(Residual(int(added)))
+            continue
+        step = Requant(int(pos), int(lo or INT8_MIN), int(hi or INT8_MAX))
+        if not INT8_MIN <= step.lo <= step.hi <= INT8_MAX:
+            raise BscError(f"bounds must lie in [{INT8_MIN}, {INT8_MAX}]")
+        steps.append(step)
+    if not isinstance(steps[-1], Requant):
+        raise BscError("the last step must round")
+    return Post(tuple(steps))
+
+
+def parse_value(text: str) -> Value:
+    if text.startswith("["):
+        try:
+            # JSON has no hexadecimal numbers, which is all that lists need beyond it.
+            plain = re.sub(r"0x[0-9a-fA-F]+", lambda m: str(int(m[0], 16)), text)
+            return _frozen(json.loads(plain))
+        except (ValueError, RecursionError):
+            raise BscError("not a list of numbers") from None
+    return parse_int(text)
+
+
+def _frozen(value: object) -> Value:
+    if isinstance(value, list) and value:
+        return tuple(_frozen(v) for v in cast(list[object], value))
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < _LIMIT:
+        return value
+    raise ValueError
+
+
+def parse_int(text: str, least: int | None = None) -> int:
+    """A decimal or hexadecimal number.  Raises BscError if it is not, or is too small."""
+    if not _NUMBER.fullmatch(text) or len(text) > 20:
+        raise BscError(f"'{text}' is not a number")
+    value = int(text, 16 if "x" in text else 10)
+    if abs(value) >= _LIMIT or (least is not None and value < least):
+        raise BscError(
+            f"{text} must be at least {least}" if least is not None else f"{text} is too large"
+        )
+    return value
+
+
+def _parse_locks(text: str, program: Program) -> tuple[LockUse, ...]:
+    return tuple(_parse_lock(part, program) for part in text.split(",") if part)
+
+
+def _parse_lock(text: str, program: Program) -> LockUse:
+    match = _LOCK.fullmatch(text)
+    if match is None:
+        raise BscError(f"'{text}' is not a lock: write k_0, k_0|k_0p, k_0@l*2/9")
+    names = tuple(match["names"].split("|"))
+    for name in names:
+        if name not in program.locks:
+            raise BscError(f"unknown lock '{name}'{hint(name, program.locks)}")
+    amount, period = int(match["amount"] or 1), int(match["period"] or 1)
+    if amount < 1 or period < 1:
+        raise BscError(f"'{text}': amount and period are at least 1")
+    return LockUse(names, amount, period, match["where"] or "")
+
+
+def split_pair(token: str) -> tuple[str, str]:
+    key, sign, value = token.partition("=")
+    if not sign or not key or not value:
+        raise BscError(f"'{token}' is not key=value")
+    return key, value
+
+
+def hint(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean '{close[0]}'?" if close else ""

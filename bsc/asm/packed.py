@@ -1,0 +1,122 @@
+"""Packed weights: one subvolume's blocks, bias and Γ as one run of bytes.
+
+A subvolume is what a core computes with at once (section 4.2 of the paper: "we compress
+the weight accordingly to such a subvolume so that any data movement is a multiple of it
+and a single load").  Dense weights take the same form with every bit of Γ set:
+
+    Γ       one bit a block, output blocks outermost, lowest bit first, whole words
+    bias    COUT int32 numbers, only in the subvolume with the first input channels
+    blocks  those whose bit is set, in that order; each KH x KW x b1 x b0 int8 numbers
+
+The whole is a multiple of 4 bytes, as transfers move words.  All is little endian.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from bsc.errors import BscError
+from bsc.geometry import ceil_div, round_up
+from bsc.numerics import Int8, Int32
+
+WORD = 4
+"""Bytes of a word: every transfer is a whole number of words."""
+
+Bytes = npt.NDArray[np.uint8]
+Mask = npt.NDArray[np.bool_]
+
+
+class PackedShape(NamedTuple):
+    """The shape of a subvolume, and whether it carries the bias."""
+
+    cout: int
+    kh: int
+    kw: int
+    cin: int
+    block: tuple[int, int]
+    bias: bool
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Blocks along COUT and CIN; edges count whole."""
+        return ceil_div(self.cout, self.block[0]), ceil_div(self.cin, self.block[1])
+
+    @property
+    def block_bytes(self) -> int:
+        """Bytes of one stored block."""
+        return self.kh * self.kw * self.block[0] * self.block[1]
+
+    @property
+    def gamma_bytes(self) -> int:
+        """Bytes of Γ."""
+        return round_up(ceil_div(self.grid[0] * self.grid[1], 8), WORD)
+
+    @property
+    def bias_bytes(self) -> int:
+        """Bytes of the bias."""
+        return 4 * self.cout if self.bias else 0
+
+    def size(self, stored: int) -> int:
+        """Bytes of the subvolume with `stored` blocks."""
+        return round_up(self.gamma_bytes + self.bias_bytes + stored * self.block_bytes, WORD)
+
+
+def pack(shape: PackedShape, weight: Int8, bias: Int32, gamma: Mask) -> Bytes:
+    """The subvolume's bytes.
+
+    `weight` is (COUT, KH, KW, CIN) of the shape or smaller (the rest is zero), `bias` up to
+    COUT numbers, `gamma` a mask over the grid of blocks.
+    """
+    (rows, cols), (b0, b1) = shape.grid, shape.block
+    padded = np.zeros((rows * b0, shape.kh, shape.kw, cols * b1), np.int8)
+    cout, _, _, cin = weight.shape
+    padded[:cout, :, :, :cin] = weight
+    blocks = padded.reshape(rows, b0, shape.kh, shape.kw, cols, b1)
+    stored = blocks.transpose(0, 4, 2, 3, 5, 1)[gamma]
+    out = np.zeros(shape.size(int(gamma.sum())), np.uint8)
+    bits = np.packbits(gamma.reshape(-1), bitorder="little")
+    out[: bits.size] = bits
+    at = shape.gamma_bytes
+    if shape.bias:
+        out[at : at + 4 * bias.size] = bias.astype("<i4").view(np.uint8)
+        at += shape.bias_bytes
+    out[at : at + stored.size] = stored.reshape(-1).view(np.uint8)
+    return out
+
+
+def unpack(shape: PackedShape, data: Bytes) -> tuple[Int8, Int32, int]:
+    """The dense weight (COUT, KH, KW, CIN), the bias (COUT,), and the number of stored blocks.
+
+    Raises BscError if `data` has not the length that its own Γ asks for.
+    """
+    (rows, cols), (b0, b1) = shape.grid, shape.block
+    if data.size < shape.gamma_bytes + shape.bias_bytes:
+        raise BscError(f"{data.size} bytes of weights are too short for Γ and bias")
+    bits = np.unpackbits(data[: shape.gamma_bytes], bitorder="little")
+    if bits[rows * cols :].any():
+        raise BscError("bits of Γ beyond the last block are set: these are not the weights")
+    gamma = bits[: rows * cols].reshape(rows, cols).astype(np.bool_)
+    count = int(gamma.sum())
+    if data.size != shape.size(count):
+        raise BscError(
+            f"Γ has {count} blocks, which take {shape.size(count)} bytes, not {data.size}"
+        )
+    at = shape.gamma_bytes
+    bias = np.zeros(shape.cout, np.int32)
+    if shape.bias:
+        bias[:] = data[at : at + shape.bias_bytes].copy().view("<i4")
+        at += shape.bias_bytes
+    blocks = np.zeros((rows, cols, shape.kh, shape.kw, b1, b0), np.int8)
+    stored = data[at : at + count * shape.block_bytes].view(np.int8)
+    blocks[gamma] = stored.reshape(count, shape.kh, shape.kw, b1, b0)
+    dense = blocks.transpose(0, 5, 2, 3, 1, 4).reshape(rows * b0, shape.kh, shape.kw, cols * b1)
+    return dense[: shape.cout, :, :, : shape.cin], bias, count
+
+
+def pieces(size: int, links: int) -> tuple[int, ...]:
+    """How `size` bytes are divided over the links that carry them: whole words each."""
+    piece = round_up(ceil_div(size, links), WORD)
+    return tuple(max(0, min(piece, size - i * piece)) for i in range(links))

@@ -1,0 +1,221 @@
+"""What each computation does with the buffers of the cores.
+
+A kernel checks that its fields agree with each other, takes its inputs out of the core's
+memory, computes with `bsc.numerics`, and hands its output over to the core's memory.
+Columns of the same geometry are computed together, for speed; each core's own bytes are
+used all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from bsc import numerics
+from bsc.asm.packed import PackedShape, unpack
+from bsc.errors import BscError
+from bsc.geometry import Axis, Window
+from bsc.numerics import Epilogue, Int8, Int32, Ints, Requant, Rounding
+from bsc.sim.memory import Core, Machine
+from bsc.sim.resolved import Resolved
+
+_Scalar = TypeVar("_Scalar", np.int8, np.int32)
+Kernel = Callable[[Machine, Resolved, int, int, int], None]
+
+
+def compute(machine: Machine, r: Resolved, iteration: int, row: int, col: int) -> None:
+    """One iteration of a computation on one core."""
+    _KERNELS[r.instr.mnemonic](machine, r, iteration, row, col)
+
+
+def _window(r: Resolved, i: int, col: int) -> Window:
+    """The window, with the padding of this column; checked against the buffers' sizes."""
+    k, s, d = (r.at(name, i) for name in ("k", "s", "d"))
+    window = Window(
+        Axis(int(k[0]), int(s[0]), int(d[0]), int(r.at("pt", i)), int(r.at("pb", i))),
+        Axis(int(k[1]), int(s[1]), int(d[1]), int(r.at("pl", i)[col]), int(r.at("pr", i)[col])),
+    )
+    for name, axis, size, out in (
+        ("rows", window.h, int(r.at("hin", i)), int(r.at("h", i))),
+        ("columns", window.w, int(r.at("win", i)[col]), int(r.at("w", i)[col])),
+    ):
+        if (
+            min(axis.kernel, axis.stride, axis.dilation) < 1
+            or min(axis.pad_lo, axis.pad_hi) < 0
+        ):
+            raise BscError("kernel, stride and dilation are positive, padding is not negative")
+        # Every element that is read must be used: one more would be a wrong transfer.
+        needed = (out - 1) * axis.stride + axis.reach
+        if axis.pad_lo + size + axis.pad_hi != needed:
+            raise BscError(
+                f"{out} {name} of output read {needed} {name}, not "
+                f"{axis.pad_lo} + {size} + {axis.pad_hi}"
+            )
+    return window
+
+
+def _finish(r: Resolved, values: Ints, pos: int, residual: Int8 | None = None) -> Ints:
+    steps = r.instr.post()
+    if not steps:
+        raise BscError(f"{r.instr.mnemonic} needs the steps of post")
+    if (residual is None) == any(isinstance(step, numerics.Residual) for step in steps):
+        raise BscError("post must add the residual if there is one, and only then")
+    return numerics.apply_epilogue(values, pos, steps, residual, _mode(r))
+
+
+def _mode(r: Resolved) -> Rounding:
+    return Rounding(r.instr.fields.get("rounding", Rounding.HALF_EVEN.value))
+
+
+def _take(
+    core: Core, address: int, shape: tuple[int, ...], dtype: type[_Scalar]
+) -> npt.NDArray[_Scalar]:
+    """A buffer of the core as an array."""
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    return core.read(address, size).view(dtype).reshape(shape)
+
+
+def _give(core: Core, address: int, values: Ints) -> None:
+    """An array into a buffer of the core."""
+    core.write(address, np.ascontiguousarray(values).reshape(-1).view(np.uint8))
+
+
+def _matrix(machine: Machine, r: Resolved, i: int, row: int, col: int) -> None:
+    """CONV and DENSE: products of one chunk of CIN, added to what came before."""
+    core = machine.cores[row][col]
+    w, cout = int(r.at("w", i)[col]), int(r.at("cout", i)[row])
+    chunks = max(1, r.number("chunks"))
+    first, last = i % chunks == 0, i % chunks == chunks - 1
+    shape = (1, int(r.at("hin", i)), int(r.at("win", i)[col]), int(r.at("cin", i)[row]))
+    # A core without outputs still takes what was multicast to it.
+    weights = _weights(core, r, i, row, first) if cout else None
+    x = _take(core, r.slot("in", i), shape, np.int8) if w else None
+    if weights is None or x is None:
+        return
+    weight, bias = weights
+    products = r.number("xpos") + r.number("wpos")
+    pos = max(products, r.number("bpos"), r.number("ppos") if r.has("part") else products)
+    groups = int(r.at("groups", i)[row])
+    total = numerics.conv2d(x, weight, _window(r, i, col), groups).astype(np.int64)
+    total <<= pos - products
+    out_shape = total.shape
+    if first:
+        total += bias.astype(np.int64) << (pos - r.number("bpos"))
+        if r.has("part"):
+            part = _take(core, r.slot("part", i), out_shape, np.int32)
+            total += part.astype(np.int64) << (pos - r.number("ppos"))
+    else:
+        total += _take(core, _accumulators(r), out_shape, np.int32)
+    sums = _as_int32(total)
+    if not last:
+        _give(core, _accumulators(r), sums)
+        return
+    if not r.has("post"):
+        out: Ints = _as_int32(total << _shift(r.number("opos") - pos))
+    else:
+        residual = _take(core, r.slot("res", i), out_shape, np.int8) if r.has("res") else None
+        out = _finish(r, sums, pos, residual)
+    _give(core, r.slot("out", i), out)
+
+
+def _accumulators(r: Resolved) -> int:
+    if not r.has("acc"):
+        raise BscError("several chunks need the address of accumulators (acc)")
+    return r.number("acc")
+
+
+def _shift(by: int) -> int:
+    if not 0 <= by < 32:
+        raise BscError(f"opos asks for a shift by {by}; 0 to 31 keep the sum exact")
+    return by
+
+
+def _as_int32(values: Ints) -> Int32:
+    if values.size and (values.max() >= 2**31 or values.min() < -(2**31)):
+        raise BscError("the accumulator overflows int32")
+    return values.astype(np.int32)
+
+
+def _weights(core: Core, r: Resolved, i: int, row: int, first: bool) -> tuple[Int8, Int32]:
+    """The dense weight and the bias that the core holds, their blocks counted against Γ."""
+    k, blk = r.at("k", i), r.at("blk", i)
+    groups, cin = int(r.at("groups", i)[row]), int(r.at("cin", i)[row])
+    if groups < 1 or cin % groups or min(blk) < 1:
+        raise BscError(f"groups={groups} must divide cin={cin}; blocks are positive")
+    block = (int(blk[0]), int(blk[1]))
+    shape = PackedShape(
+        int(r.at("cout", i)[row]), int(k[0]), int(k[1]), cin // groups, block, first
+    )
+    address = r.slot("weights", i)
+    blocks = int(r.at("blocks", i)[row])
+    data = core.read(address, shape.size(blocks))
+    weight, bias, count = unpack(shape, data)
+    if count != blocks:
+        raise BscError(f"blocks={blocks}, but Γ has {count}")
+    return weight, bias
+
+
+def _pool(machine: Machine, r: Resolved, i: int, row: int, col: int) -> None:
+    """MAXPOOL and AVGPOOL."""
+    core = machine.cores[row][col]
+    w, c = int(r.at("w", i)[col]), int(r.at("c", i)[row, col])
+    if w == 0 or c == 0:
+        return
+    window = _window(r, i, col)
+    hin, win = int(r.at("hin", i)), int(r.at("win", i)[col])
+    x = _take(core, r.slot("in", i), (1, hin, win, c), np.int8)
+    if r.instr.mnemonic == "MAXPOOL":
+        out = _finish(r, numerics.max_pool(x, window), r.number("xpos"))
+    else:
+        counts = numerics.pool_counts(hin, win, window, r.instr.fields["count"] == "window")
+        out = _mean(r, numerics.sum_pool(x, window), counts)
+    _give(core, r.slot("out", i), out)
+
+
+def _mean(r: Resolved, sums: Int32, counts: Ints) -> Ints:
+    steps: Epilogue = r.instr.post()
+    if not steps or not isinstance(steps[0], Requant):
+        raise BscError("AVGPOOL needs a rounding first")
+    mean = numerics.average(sums, counts, r.number("xpos"), steps[0], _mode(r))
+    return numerics.apply_epilogue(mean, steps[0].pos, steps[1:], None, _mode(r))
+
+
+def _pairwise(machine: Machine, r: Resolved, i: int, row: int, col: int) -> None:
+    """ADD and MUL."""
+    core = machine.cores[row][col]
+    shape = _pointwise_shape(r, i, row, col)
+    if 0 in shape:
+        return
+    a = _take(core, r.slot("in", i), shape, np.int8)
+    b = _take(core, r.slot("in2", i), shape, np.int8)
+    combine = numerics.add if r.instr.mnemonic == "ADD" else numerics.mul
+    out = _finish(r, *combine(a, r.number("xpos"), b, r.number("ypos")))
+    _give(core, r.slot("out", i), out)
+
+
+def _copy(machine: Machine, r: Resolved, i: int, row: int, col: int) -> None:
+    """COPY: the same numbers through the steps of post."""
+    core = machine.cores[row][col]
+    shape = _pointwise_shape(r, i, row, col)
+    if 0 in shape:
+        return
+    x = _take(core, r.slot("in", i), shape, np.int8)
+    _give(core, r.slot("out", i), _finish(r, x, r.number("xpos")))
+
+
+def _pointwise_shape(r: Resolved, i: int, row: int, col: int) -> tuple[int, int, int, int]:
+    return (1, int(r.at("h", i)), int(r.at("w", i)[col]), int(r.at("c", i)[row, col]))
+
+
+_KERNELS: dict[str, Kernel] = {
+    "CONV": _matrix,
+    "DENSE": _matrix,
+    "ADD": _pairwise,
+    "MUL": _pairwise,
+    "MAXPOOL": _pool,
+    "AVGPOOL": _pool,
+    "COPY": _copy,
+}

@@ -1,0 +1,55 @@
+"""An instruction with its fields as arrays, ready to be executed many times."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bsc.arch import Arch
+from bsc.asm.instr_parser import check_fields
+from bsc.asm.program import Instr, IntArray, Post, Slots, expand
+
+
+class Resolved:
+    """
+    The fields of one instruction, looked up by iteration, row and column.
+
+    `array(name)` has shape (iterations or 1, *axes); `at(name, iteration)` is one
+    iteration's values.  Optional fields that are not there read as 0.
+    """
+
+    def __init__(self, instr: Instr, arch: Arch):
+        check_fields(instr, arch)
+        self.instr = instr
+        self.count = instr.count
+        self.inner = instr.iters[1] if len(instr.iters) == 2 else 1
+        self.arrays: dict[str, IntArray] = {}
+        for field in instr.spec.fields:
+            value = instr.fields.get(field.name, 0)
+            if isinstance(value, int | tuple) and not isinstance(value, Slots | Post):
+                self.arrays[field.name] = expand(value, field, arch, self.count)
+
+    def has(self, name: str) -> bool:
+        """Whether an optional field is given."""
+        return name in self.instr.fields
+
+    def at(self, name: str, iteration: int) -> IntArray:
+        """A field's values in one iteration, over its axes."""
+        array = self.arrays[name]
+        return array[iteration if len(array) > 1 else 0]
+
+    def number(self, name: str) -> int:
+        """A field without axes, the same in all iterations."""
+        return int(self.arrays[name].reshape(-1)[0])
+
+    def slot(self, name: str, iteration: int) -> int:
+        """The core address of a buffer in one iteration."""
+        return self.instr.slots(name).at(iteration)
+
+    def advance(self, iteration: int, col: int) -> int:
+        """How far an iteration has moved on in the memtile of column `col`, in bytes."""
+        outer, inner = divmod(iteration, self.inner)
+        if len(self.instr.iters) == 1:
+            outer, inner = iteration, 0
+        return outer * int(self.arrays["hstep"][0, col]) + inner * int(
+            np.ravel(self.arrays["cstep"])[0]
+        )

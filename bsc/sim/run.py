@@ -1,0 +1,195 @@
+"""Running a program in the order of its text.
+
+From top to bottom is one legal interleaving of what the array does at once, and the one
+that says for each read which write it must see.  A stage runs iteration by iteration: its
+instructions with one level of iterations run once in each, and the instructions between
+them that have two levels run all their inner iterations there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import groupby, pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from bsc.asm.packed import Bytes
+from bsc.asm.program import Instr, Layer, Program, Ready, Stage
+from bsc.errors import BscError
+from bsc.numerics import Ints
+from bsc.sim import host
+from bsc.sim.kernels import compute
+from bsc.sim.locks import LockBank
+from bsc.sim.memory import Box, Machine
+from bsc.sim.resolved import Resolved
+from bsc.sim.transfers import move, parts
+
+
+@dataclass
+class Result:
+    """`outputs` and, if asked for, every `tensor` that the program makes, by ONNX name.
+
+    Outputs are in ONNX layout; tensors are (H, W, C) int8, int32 for partial sums.
+    """
+
+    outputs: dict[str, npt.NDArray[Any]] = field(default_factory=dict[str, npt.NDArray[Any]])
+    tensors: dict[str, Ints] = field(default_factory=dict[str, Ints])
+
+
+def run_program(
+    program: Program,
+    blob: Bytes,
+    inputs: Mapping[str, npt.NDArray[Any]],
+    every_tensor: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Result:
+    """Simulate `program` on `inputs` (by ONNX name, as the ONNX model takes them).
+
+    `progress(done, all)` is called after each instruction.  Raises BscError, with the line
+    of the program, for anything that the machine could not do or that the text gets wrong.
+    """
+    check_blob(program, blob)
+    machine, locks = Machine(program, blob), LockBank(program)
+    host.store_inputs(machine, program, inputs)
+    result = Result()
+    done, total = 0, len(program.body)
+    for unit in _units(program):
+        if isinstance(unit, Ready):
+            if every_tensor:
+                _capture(machine, program, unit, result)
+            done += 1
+        else:
+            _run_stage(machine, locks, unit)
+            done += len(unit)
+        if progress is not None:
+            progress(done, total)
+    _check_end(machine, locks)
+    for port in program.outputs:
+        result.outputs[port.onnx_name] = host.load_output(machine, program, port)
+    return result
+
+
+def check_blob(program: Program, blob: Bytes) -> None:
+    """The blob must be the one that the program was printed with.  Raises BscError."""
+    digest = hashlib.sha256(blob.data).hexdigest() if blob.size else ""
+    if blob.size != program.blob_bytes or digest != program.blob_sha256:
+        raise BscError("weights.bin is not the blob of this program: size or hash differ")
+
+
+def _units(program: Program) -> Iterator[Ready | list[Instr]]:
+    """Stages, single instructions outside of stages, and captures, in text order."""
+    stage: list[Instr] | None = None
+    for item in program.body:
+        if isinstance(item, Instr):
+            if stage is None:
+                yield [item]
+            else:
+                stage.append(item)
+            continue
+        if stage:
+            yield stage
+        stage = [] if isinstance(item, Stage) else None
+        if isinstance(item, Ready):
+            yield item
+        assert isinstance(item, Stage | Ready | Layer)
+    if stage:
+        yield stage
+
+
+def stage_order(instrs: list[Instr]) -> Iterator[tuple[int, int]]:
+    """The (instruction, iteration) pairs of a stage, in text order.
+
+    Raises BscError if the instructions do not agree on the numbers of iterations.
+    """
+    outer = {instr.iters[0] for instr in instrs}
+    inner = {instr.iters[1] for instr in instrs if len(instr.iters) == 2}
+    if len(outer) != 1 or len(inner) > 1:
+        counts = ", ".join(f"{i.mnemonic} {'x'.join(map(str, i.iters))}" for i in instrs)
+        raise BscError(f"the instructions of a stage iterate together, not {counts}")
+    runs = [
+        (len(instrs[members[0]].iters), members)
+        for _, group in groupby(range(len(instrs)), lambda i: len(instrs[i].iters))
+        for members in [list(group)]
+    ]
+    for i in range(outer.pop()):
+        for levels, members in runs:
+            count = 1 if levels == 1 else instrs[members[0]].iters[1]
+            for j in range(count):
+                yield from ((index, i * count + j) for index in members)
+
+
+def _run_stage(machine: Machine, locks: LockBank, instrs: list[Instr]) -> None:
+    current, iteration = instrs[0], 0
+    try:
+        resolved = [Resolved(instr, machine.arch) for instr in instrs]
+        for index, iteration in stage_order(instrs):
+            current = instrs[index]
+            locks.acquire(current, iteration)
+            _execute(machine, resolved[index], iteration)
+            locks.release(current, iteration)
+    except BscError as e:
+        raise BscError(
+            f"line {current.line}: {current.mnemonic}, iteration {iteration}: {e}"
+        ) from None
+
+
+def _execute(machine: Machine, resolved: Resolved, iteration: int) -> None:
+    arch = machine.arch
+    if resolved.instr.spec.is_compute:
+        for row in range(arch.rows):
+            for col in range(arch.cols):
+                compute(machine, resolved, iteration, row, col)
+        return
+    for part in range(parts(resolved.instr.spec.engine, arch)):
+        move(machine, resolved, iteration, part)
+
+
+def _capture(machine: Machine, program: Program, ready: Ready, result: Result) -> None:
+    """Read a complete tensor where the program says that it is."""
+    tensor = program.tensors[ready.tensor]
+    try:
+        raw = _read_tensor(machine, program, ready)
+    except BscError as e:
+        raise BscError(f"line {ready.line}: {ready.tensor} is not ready: {e}") from None
+    dtype = np.int8 if tensor.type == "i8" else np.int32
+    values = np.ascontiguousarray(raw).view(dtype)[:, :, : tensor.shape[2]]
+    names = [tensor.onnx_name]
+    names += [alias.onnx_name for alias in program.aliases if alias.of == ready.tensor]
+    for name in names:
+        result.tensors[name] = values.copy()
+
+
+def _read_tensor(machine: Machine, program: Program, ready: Ready) -> Bytes:
+    tensor = program.tensors[ready.tensor]
+    h, w, _ = tensor.shape
+    if ready.memtile is None:
+        return machine.ddr.read(machine.ddr.tensor_box(tensor))
+    if ready.axis == "all":
+        box = Box(ready.memtile, h, w, tensor.pixel, w * tensor.pixel, tensor.pixel)
+        return machine.memtiles[0].read(box)
+    element = 1 if tensor.type == "i8" else 4
+    found: list[Bytes] = []
+    for col, (lo, hi) in enumerate(pairwise(ready.bounds)):
+        width, pixel = (
+            (hi - lo, tensor.pixel) if ready.axis == "w" else (w, (hi - lo) * element)
+        )
+        if hi > lo:
+            box = Box(ready.memtile, h, width, pixel, width * pixel, pixel)
+            found.append(machine.memtiles[col].read(box))
+    return np.concatenate(found, axis=1 if ready.axis == "w" else 2)
+
+
+def _check_end(machine: Machine, locks: LockBank) -> None:
+    """Nothing may be left over: locks at their initial values, all data taken."""
+    locks.check_end()
+    for col, memtile in enumerate(machine.memtiles):
+        if count := memtile.unused_weights():
+            raise BscError(f"memtile {col}: {count} bytes of weights were loaded and not used")
+    for row, cores in enumerate(machine.cores):
+        for col, core in enumerate(cores):
+            if count := core.unused():
+                raise BscError(f"core ({row}, {col}): {count} bytes were handed over unread")

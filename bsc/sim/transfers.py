@@ -1,0 +1,143 @@
+"""What each transfer moves, one iteration at a time, part by part.
+
+A part is what one channel or link does: a column for LOAD, WRITE, LOADFM and WRITEFM, a
+memtile for LOADW, a row for LOADWDM.  Parts are independent, so that a simulation by
+events can run each when its channel is free.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bsc.arch import Arch
+from bsc.asm.isa import Engine
+from bsc.asm.packed import Bytes
+from bsc.errors import BscError
+from bsc.sim.memory import Box, Machine
+from bsc.sim.resolved import Resolved
+
+
+def parts(engine: Engine, arch: Arch) -> int:
+    """How many parts a transfer has."""
+    return arch.rows if engine is Engine.LOADWDM else arch.cols
+
+
+def move(machine: Machine, r: Resolved, iteration: int, part: int) -> None:
+    """Do one part of one iteration of a transfer."""
+    match r.instr.spec.engine:
+        case Engine.LOAD:
+            _load(machine, r, iteration, part)
+        case Engine.WRITE:
+            _write(machine, r, iteration, part)
+        case Engine.LOADW:
+            _loadw(machine, r, iteration, part)
+        case Engine.LOADFM:
+            _loadfm(machine, r, iteration, part)
+        case Engine.LOADWDM:
+            _loadwdm(machine, r, iteration, part)
+        case Engine.WRITEFM:
+            _writefm(machine, r, iteration, part)
+        case Engine.COMP:
+            raise AssertionError("a computation is no transfer")
+
+
+def _ddr_boxes(r: Resolved, i: int, col: int) -> tuple[Box, Box]:
+    """The same pixels in DDR and in the memtile."""
+    h, w, c = int(r.at("h", i)), int(r.at("w", i)[col]), int(r.at("c", i)[col])
+    ddr = Box(int(r.at("ddr", i)[col]), h, w, c, int(r.at("drow", i)), int(r.at("dpix", i)))
+    row, pix = int(r.at("row", i)[col]), int(r.at("pix", i)[col])
+    return ddr, Box(int(r.at("memtile", i)[col]), h, w, c, row, pix)
+
+
+def _load(machine: Machine, r: Resolved, i: int, col: int) -> None:
+    ddr, memtile = _ddr_boxes(r, i, col)
+    if _moves(ddr):
+        machine.memtiles[col].write(memtile, machine.ddr.read(ddr))
+
+
+def _write(machine: Machine, r: Resolved, i: int, col: int) -> None:
+    ddr, memtile = _ddr_boxes(r, i, col)
+    if _moves(ddr):
+        machine.ddr.write(ddr, machine.memtiles[col].read(memtile))
+
+
+def _moves(box: Box) -> bool:
+    """Whether there is anything in the box.  Raises BscError for a negative extent."""
+    if min(box.h, box.w, box.c, box.address) < 0:
+        raise BscError(f"negative extent or address: {box}")
+    return box.bytes > 0
+
+
+def _loadw(machine: Machine, r: Resolved, i: int, col: int) -> None:
+    start, size = int(r.at("blob", i)[col]), int(r.at("bytes", i)[col])
+    if size < 0 or start < 0 or start + size > machine.blob.size:
+        raise BscError(
+            f"blob {start} .. {start + size} is not inside its {machine.blob.size} bytes"
+        )
+    if size:
+        address = int(r.at("memtile", i)[col])
+        machine.memtiles[col].write_weights(address, machine.blob[start : start + size])
+
+
+def _loadfm(machine: Machine, r: Resolved, i: int, col: int) -> None:
+    core = r.slot("core", i)
+    rows = range(machine.arch.rows)
+    if not r.has("coff"):
+        data = _window(machine, r, i, col, int(r.at("c", i)[0, col]), 0)
+        if data.size:
+            for row in rows:
+                machine.cores[row][col].write(core, data)
+        return
+    for row in rows:
+        c, offset = int(r.at("c", i)[row, col]), int(r.at("coff", i)[row, col])
+        data = _window(machine, r, i, col, c, offset)
+        if data.size:
+            machine.cores[row][col].write(core, data)
+
+
+def _window(machine: Machine, r: Resolved, i: int, col: int, c: int, offset: int) -> Bytes:
+    """The rows that a column reads: pixels of the left, the own and the right memtile."""
+    h = int(r.at("h", i))
+    found: list[Bytes] = []
+    for start, width, memtile in (
+        ("left", "wl", col - 1),
+        ("memtile", "w", col),
+        ("right", "wr", col + 1),
+    ):
+        w = int(r.at(width, i)[col])
+        if w == 0:
+            continue
+        if not 0 <= memtile < machine.arch.cols:
+            raise BscError(f"column {col} has no neighbour on the {start}")
+        row, pix = int(r.at("row", i)[memtile]), int(r.at("pix", i)[memtile])
+        address = int(r.at(start, i)[col]) + r.advance(i, memtile) + offset
+        box = Box(address, h, w, c, row, pix)
+        if _moves(box):
+            found.append(machine.memtiles[memtile].read(box))
+    return np.concatenate(found, axis=1) if found else np.empty((0, 0, 0), np.uint8)
+
+
+def _loadwdm(machine: Machine, r: Resolved, i: int, row: int) -> None:
+    arch, core = machine.arch, r.slot("core", i)
+    for link in arch.links_of_row(row):
+        size = int(r.at("bytes", i)[link])
+        if size == 0:
+            continue
+        if size < 0:
+            raise BscError(f"negative size {size}")
+        memtile = machine.memtiles[arch.weight_links[link][0]]
+        data = memtile.read_weights(int(r.at("memtile", i)[link]), size).copy()
+        for col in range(arch.cols):
+            machine.cores[row][col].write(core + int(r.at("off", i)[link]), data)
+
+
+def _writefm(machine: Machine, r: Resolved, i: int, col: int) -> None:
+    h, w = int(r.at("h", i)), int(r.at("w", i)[col])
+    address = int(r.at("memtile", i)[col]) + r.advance(i, col)
+    strides = int(r.at("row", i)[col]), int(r.at("pix", i)[col])
+    for row in range(machine.arch.rows):
+        c = int(r.at("c", i)[row, col])
+        box = Box(address + int(r.at("coff", i)[row, col]), h, w, c, *strides)
+        if _moves(box):
+            data = machine.cores[row][col].read(r.slot("core", i), box.bytes)
+            machine.memtiles[col].write(box, data.reshape(h, w, c))
