@@ -14,7 +14,23 @@ from xdsl.ir import Dialect
 from xdsl.passes import ModulePass
 from xdsl.universe import Universe
 
-PASS_NAMES = ("set-arch",)
+PASS_NAMES = (
+    "set-arch",
+    "fuse-epilogue",
+    "detect-block-sparsity",
+    "split-width",
+    "split-cout",
+    "split-cin",
+    "split-height",
+    "select-subvolume",
+    "schedule",
+    "alloc-memtile",
+    "pack-weights",
+    "lower-to-dataflow",
+    "chain-locks",
+    "annotate-cost",
+    "verify-dataflow",
+)
 """Our passes, in the order in which a compilation may use them."""
 
 

@@ -27,6 +27,7 @@ import numpy as np
 from xdsl.dialects.builtin import (
     DenseArrayBase,
     FlatSymbolRefAttrConstr,
+    FloatAttr,
     IntAttr,
     StringAttr,
     SymbolNameConstraint,
@@ -206,7 +207,8 @@ class WeightOp(IRDLOperation):
     A weight with its bias: a symbol of the module.
 
     `data` holds COUT*KH*KW*CIN int8 numbers in that order, `bias` COUT int32 numbers.
-    `gamma` is set by `--detect-block-sparsity`; `format` says how packed weights are
+    `gamma` is set by `--detect-block-sparsity`, `density` is the share of blocks that hold
+    anything but zeros; `format` says how packed weights are
     stored: "bitmap" leaves zero blocks out, "dense" keeps every block.
     """
 
@@ -216,6 +218,7 @@ class WeightOp(IRDLOperation):
     type = prop_def(WeightType)
     block = prop_def(DenseArrayBase.constr(i64), DenseArrayBase.from_list(i64, DEFAULT_BLOCK))
     gamma = opt_prop_def(GammaAttr)
+    density = opt_prop_def(FloatAttr)
     format = opt_prop_def(StringAttr)
     data = prop_def(PayloadAttr)
     bias = opt_prop_def(PayloadAttr)
@@ -223,7 +226,7 @@ class WeightOp(IRDLOperation):
     traits = traits_def(SymbolOpInterface())
     irdl_options = (ParsePropInAttrDict(),)
 
-    assembly_format = "$sym_name `:` $type attr-dict"
+    assembly_format = "$sym_name `:` qualified($type) attr-dict"
 
     def __init__(
         self,

@@ -20,7 +20,6 @@ or, if all bytes are the same, as one of them, which keeps hand-written tests sh
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 from pathlib import Path
 from typing import Any, TypeVar
@@ -124,7 +123,7 @@ def _parse_inline(parser: AttrParser) -> Payload:
     text = parser.parse_str_literal()
     try:
         return Payload(np.frombuffer(base64.b64decode(text, validate=True), np.uint8))
-    except binascii.Error as e:
+    except ValueError as e:
         parser.raise_error(f"not base64: {e}", pos)
 
 

@@ -47,8 +47,15 @@ from xdsl.irdl import (
 from xdsl.utils.exceptions import VerifyException
 
 from bsc.dialects.bsw import WeightType
-from bsc.dialects.qnn_attributes import EpilogueAttr, HostAttr, PosAttr, position_of, shape_of
-from bsc.dialects.qnn_base import ComputeOp, Read, Shape
+from bsc.dialects.qnn_attributes import (
+    ElidedAttr,
+    EpilogueAttr,
+    HostAttr,
+    PosAttr,
+    position_of,
+    shape_of,
+)
+from bsc.dialects.qnn_base import ComputeOp, Operand, Read, Shape
 from bsc.geometry import Window
 
 IntArray = DenseArrayBase[IntegerType]
@@ -133,6 +140,12 @@ class WeightedOp(ComputeOp):
         own = [Read(v) for v in (self.partial, self.residual) if v is not None]
         return (self.input_read(), *own)
 
+    def with_reads(self, values: Sequence[SSAValue], weight: SSAValue | None) -> list[Operand]:
+        assert weight is not None
+        further = list(values[1:])
+        partial = [further.pop(0)] if self.partial is not None else []
+        return [values[0], weight, partial, further]
+
     def input_read(self) -> Read:
         """How the input is read."""
         raise NotImplementedError
@@ -203,7 +216,7 @@ class Conv2dOp(WeightedOp):
     def input_read(self) -> Read:
         kernel = self.weight_type.shape[1:3]
         window = _window(kernel, self.strides, self.dilations, self.pads)
-        return Read(self.input, window, all_channels=self.group_count == 1)
+        return Read(self.input, window, all_channels=True)
 
     def expected_shape(self) -> Shape:
         return _windowed_shape(
@@ -440,6 +453,9 @@ class ConcatOp(ComputeOp):
     def reads(self) -> tuple[Read, ...]:
         return tuple(Read(value) for value in self.inputs)
 
+    def with_reads(self, values: Sequence[SSAValue], weight: SSAValue | None) -> list[Operand]:
+        return [values]
+
     def expected_shape(self) -> Shape:
         shapes = [shape_of(value.type) for value in self.inputs]
         return (*shapes[0][:3], sum(shape[3] for shape in shapes))
@@ -479,6 +495,6 @@ ALL_OPS: list[type[Operation]] = [
     ConcatOp,
     ReshapeOp,
 ]
-ALL_ATTRIBUTES: list[type[Attribute]] = [PosAttr, EpilogueAttr, HostAttr]
+ALL_ATTRIBUTES: list[type[Attribute]] = [PosAttr, EpilogueAttr, HostAttr, ElidedAttr]
 
 QNN = Dialect("qnn", ALL_OPS, ALL_ATTRIBUTES)

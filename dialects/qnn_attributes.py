@@ -160,6 +160,40 @@ class HostAttr(ParametrizedAttribute):
             raise VerifyException(f"layout must be NCHW or NC, not {self.layout}")
 
 
+ELIDED = "qnn.elided"
+"""The attribute that lists what an operation has made superfluous."""
+
+
+@irdl_attr_definition
+class ElidedAttr(ParametrizedAttribute):
+    """
+    A tensor of the model that is no longer made, and why.
+
+        #qnn.elided<"conv1_q", "its rounding is a step of the epilogue of relu1_q">
+    """
+
+    name = "qnn.elided"
+
+    onnx_name: StringAttr
+    reason: StringAttr
+
+    def __init__(self, onnx_name: str, reason: str):
+        super().__init__(StringAttr(onnx_name), StringAttr(reason))
+
+    @classmethod
+    def parse_parameters(cls, parser: AttrParser) -> Sequence[Attribute]:
+        with parser.in_angle_brackets():
+            onnx_name = parser.parse_str_literal()
+            parser.parse_punctuation(",")
+            return [StringAttr(onnx_name), StringAttr(parser.parse_str_literal())]
+
+    def print_parameters(self, printer: Printer) -> None:
+        with printer.in_angle_brackets():
+            printer.print_string_literal(self.onnx_name.data)
+            printer.print_string(", ")
+            printer.print_string_literal(self.reason.data)
+
+
 def tensor(shape: Sequence[int], pos: int, element: FixedBitwidthType = i8) -> TensorType:
     """The type of a quantized NHWC tensor at position `pos`."""
     return TensorType(cast(Attribute, element), shape, PosAttr(pos))

@@ -6,10 +6,11 @@ passes which part of which input a slice of the output needs.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple, cast
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Self, cast
 
 from xdsl.dialects.builtin import StringAttr, TensorType, i32
-from xdsl.ir import SSAValue
+from xdsl.ir import Attribute, SSAValue
 from xdsl.irdl import IRDLOperation, ParsePropInAttrDict, opt_prop_def, result_def, traits_def
 from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
@@ -20,11 +21,12 @@ from bsc.geometry import Window
 from bsc.numerics import Epilogue, Requant, Residual, Rounding
 
 Shape = tuple[int, int, int, int]
+Operand = SSAValue | Sequence[SSAValue]
 
 
 class Read(NamedTuple):
     """An activation that an operation reads: the window of the output over it, and
-    whether each output channel needs all of its channels or only its own."""
+    whether an output channel needs more of its channels than its own."""
 
     value: SSAValue
     window: Window = Window()
@@ -57,6 +59,31 @@ class ComputeOp(IRDLOperation, ABC):
     @abstractmethod
     def expected_shape(self) -> Shape:
         """The result's shape as it follows from operands and properties."""
+
+    def with_reads(self, values: Sequence[SSAValue], weight: SSAValue | None) -> list[Operand]:
+        """The operands, as `rebuilt` takes them, for other activations in the order of
+        `reads` and another weight."""
+        return list(values)
+
+    def rebuilt(
+        self,
+        operands: Sequence[Operand],
+        result_type: Attribute,
+        properties: Mapping[str, Attribute | None] | None = None,
+    ) -> Self:
+        """The same operation on other operands, with some properties replaced (or, for
+        None, removed) and the same location."""
+        kept = {k: v for k, v in self.properties.items() if k != "operandSegmentSizes"}
+        merged = {**kept, **(properties or {})}
+        new = self.build(
+            operands=operands,
+            result_types=[result_type],
+            properties={k: v for k, v in merged.items() if v is not None},
+            attributes=dict(self.attributes),
+        )
+        new.location = self.location
+        new.result.name_hint = self.result.name_hint
+        return new
 
     def verify_operands(self) -> None:
         """What an operation checks beyond shapes.  Raises VerifyException."""

@@ -131,7 +131,6 @@ _MATRIX = (
     Field("cin", "input channels in the buffer", axes=_ROW),
     Field("cout", "output channels", axes=_ROW),
     *_WINDOW,
-    Field("groups", "groups of channels", axes=_ROW),
     Field("blk", "block shape: COUT, CIN", axes=_PAIR),
     Field("blocks", "stored blocks, checked against Γ", axes=_ROW),
     Field("chunks", "inner iterations that add up to one output", optional=True),

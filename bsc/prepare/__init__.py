@@ -12,13 +12,21 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from bsc.prepare import batchnorm, ort
+from bsc.prepare import ort
+from bsc.prepare.batchnorm import measure
+from bsc.prepare.fold import fold
 from bsc.prepare.networks import NETWORKS
-from bsc.prepare.quantize import quantize
+from bsc.prepare.quantize import calibrate, quantize
 from bsc.prepare.samples import samples
-from bsc.prepare.sparsify import CRITERIA, check, sparsify
+from bsc.prepare.source import read
+from bsc.prepare.sparsify import CRITERIA, check_options, sparsify
 
 __all__ = ["CRITERIA", "NETWORKS", "prepare"]
+
+_CALIBRATION_IMAGES = 4
+
+
+def _say_nothing(step: str) -> None: ...
 
 
 def prepare(
@@ -30,20 +38,40 @@ def prepare(
     seed: int = 0,
     progress: Callable[[str], None] | None = None,
 ) -> onnx.ModelProto:
-    check(sparsity, block, criterion)
-    say = progress or (lambda _: None)
+    """The network `source`, pruned in blocks and quantized to int8 with QDQ nodes.
+
+    `source` is a name in NETWORKS, the path of a float ONNX file, or a float model.  In
+    every convolution but the first, the fraction `sparsity` of its blocks, `block` =
+    (output channels, input channels) and the whole kernel, is zero: those of the least
+    importance by `criterion`, one of CRITERIA.  `seed` chooses the weights of a built-in
+    network and the inputs that activations are measured on.  `progress` is called with
+    the name of each step as it starts.  The same arguments give the same bytes.
+
+    Raises BscError for an option out of range, and for a source that does not exist, is
+    no ONNX model, or is quantized already.
+    """
+    check_options(sparsity, block, criterion, seed)
+    say = progress or _say_nothing
     rng = np.random.default_rng(seed)
-    say("build")
-    model = NETWORKS[source](rng)
-    say("prune")
-    sparsify(model, sparsity, block, criterion)
-    say("measure")
-    feeds = samples(model, 4, rng)
-    batch = {name: np.concatenate([feed[name] for feed in feeds]) for name in feeds[0]}
-    batchnorm.measure(model, batch)
+    built_in = isinstance(source, str) and source in NETWORKS
+    say("build" if built_in else "read")
+    model = NETWORKS[str(source)](rng) if built_in else read(source)
+    feeds = samples(model, _CALIBRATION_IMAGES, rng)
+    if built_in:
+        # Statistics come after pruning, as those of a network trained with its mask do.
+        say("prune")
+        sparsify(model, sparsity, block, criterion)
+        say("measure")
+        measure(model, feeds)
     say("fold")
-    batchnorm.fold(model)
-    say("optimize")
-    model = onnx.shape_inference.infer_shapes(ort.fold(model), data_prop=True)
+    fold(model)
+    model = ort.simplify(model)
+    fold(model)  # what has become constant
+    if not built_in:
+        # Folded first: what a normalization scales down is of less importance.
+        say("prune")
+        sparsify(model, sparsity, block, criterion)
+    say("calibrate")
+    scales = calibrate(model, feeds)
     say("quantize")
-    return quantize(model, feeds)
+    return quantize(model, scales)

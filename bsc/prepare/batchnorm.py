@@ -1,12 +1,16 @@
-"""Batch normalization over random weights: statistics from one forward pass.
+"""Statistics that training would have left, for a network with random weights.
 
-Each normalization gets the mean and the variance of its input over a batch, which is what
-training would have given it, so that the activations of a network with random (and pruned)
-weights stay in range through any depth.
+A batch normalization gets the mean and the variance of its input over a batch, so that the
+activations of a network with random (and pruned) weights stay in range through any depth.
+The last Gemm gets the bias that makes the mean of its outputs zero: without it all inputs
+would come out as one class, as what two inputs share outweighs what tells them apart.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
@@ -14,32 +18,45 @@ from bsc.prepare import ort
 from bsc.prepare.graph import replace
 
 
-def measure(model: onnx.ModelProto, feed: ort.Feed) -> None:
-    """Sets, in place, mean and variance of every normalization from one pass over `feed`.
+def measure(model: onnx.ModelProto, feeds: Sequence[ort.Feed]) -> None:
+    """Sets, in place, statistics and biases of `model` from one pass over `feeds`.
 
-    The first dimension of `feed` is the batch, of any size, if `model` does not fix it
-    anywhere but in its inputs.
+    The feeds make one batch: nothing but the inputs of `model` may fix the batch.
     """
+    batch = {name: np.concatenate([feed[name] for feed in feeds]) for name in feeds[0]}
     trial = onnx.ModelProto()
     trial.CopyFrom(model)
     graph = trial.graph
     del graph.output[:], graph.value_info[:]
     for value in graph.input:
-        value.type.tensor_type.shape.dim[0].dim_value = len(feed[value.name])
-    measured: dict[str, str] = {}
+        value.type.tensor_type.shape.dim[0].dim_value = len(feeds)
+    results: dict[str, str] = {}
     for node in graph.node:
         if node.op_type == "BatchNormalization":
-            # With momentum 0 the running statistics are those of this batch alone.
-            names = [f"{node.output[0]}:mean", f"{node.output[0]}:variance"]
-            node.output.extend(names)
-            kept = [a for a in node.attribute if a.name not in ("training_mode", "momentum")]
-            replace(node.attribute, kept)
-            node.attribute.append(helper.make_attribute("training_mode", 1))
-            node.attribute.append(helper.make_attribute("momentum", 0.0))
-            measured |= zip(names, node.input[3:5], strict=True)
-    for name in measured:
+            results |= _train(node)
+    biased = [node for node in graph.node if node.op_type == "Gemm" and len(node.input) == 3]
+    for node in biased[-1:]:
+        results[node.output[0]] = node.input[2]
+    if not results:
+        return
+    for name in results:
         graph.output.append(helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None))
-    values = {measured[name]: value for name, value in ort.run(trial, feed).items()}
+    values = {results[name]: value for name, value in ort.run(trial, batch).items()}
     for tensor in model.graph.initializer:
         if tensor.name in values:
-            tensor.CopyFrom(numpy_helper.from_array(values[tensor.name], tensor.name))
+            value = values[tensor.name]
+            if value.ndim == 2:  # batch × outputs of a Gemm
+                value = numpy_helper.to_array(tensor) - value.mean(axis=0)
+            tensor.CopyFrom(numpy_helper.from_array(value, tensor.name))
+
+
+def _train(node: onnx.NodeProto) -> dict[str, str]:
+    """Sets a normalization to training; which of its outputs goes to which input."""
+    names = [f"{node.output[0]}:mean", f"{node.output[0]}:variance"]
+    node.output.extend(names)
+    kept = [a for a in node.attribute if a.name not in ("training_mode", "momentum")]
+    replace(node.attribute, kept)
+    node.attribute.append(helper.make_attribute("training_mode", 1))
+    # With momentum 0 the running statistics are those of this batch alone.
+    node.attribute.append(helper.make_attribute("momentum", 0.0))
+    return dict(zip(names, node.input[3:5], strict=True))

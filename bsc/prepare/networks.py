@@ -18,6 +18,7 @@ import onnx
 from onnx import numpy_helper, version_converter
 
 from bsc.errors import BscError
+from bsc.prepare.graph import infer_shapes, keep_used_constants
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
@@ -40,12 +41,14 @@ def resnet50(rng: np.random.Generator) -> onnx.ModelProto:
         elif node.op_type == "Reshape":  # from 1×2048×1×1 to 1×2048
             node.op_type = "Flatten"
             del node.input[1:]
+    keep_used_constants(model.graph)
     _name_layers(model.graph)
+    infer_shapes(model)
     return model
 
 
 NETWORKS: dict[str, Callable[[np.random.Generator], onnx.ModelProto]] = {"resnet50": resnet50}
-"""Builders by name.  Each returns a float model of batch 1, opset `OPSET`, with weights."""
+"""Builders by name.  Each returns a float model of batch 1, with weights and shapes."""
 
 
 def _light(name: str, rng: np.random.Generator) -> onnx.ModelProto:
@@ -57,8 +60,8 @@ def _light(name: str, rng: np.random.Generator) -> onnx.ModelProto:
     path = Path(onnx.__file__).parent / "backend/test/data/light" / f"light_{name}.onnx"
     if not path.is_file():
         raise BscError(f"the installed onnx package has no {path.name}: reinstall onnx")
-    model = version_converter.convert_version(onnx.load(path), OPSET)
-    graph = model.graph
+    light = onnx.ModelProto.FromString(path.read_bytes())
+    graph = version_converter.convert_version(light, OPSET).graph
     constants = {tensor.name: tensor for tensor in graph.initializer}
     layers = [node for node in graph.node if node.op_type != "ConstantOfShape"]
     shapes = {name: list(tensor.dims) for name, tensor in constants.items()}
@@ -68,13 +71,10 @@ def _light(name: str, rng: np.random.Generator) -> onnx.ModelProto:
             shapes[node.output[0]] = [int(n) for n in extents]
     inputs = [value for value in graph.input if value.name not in constants]
     weights = _weights(layers, shapes, rng)
-    clean = onnx.helper.make_graph(
-        layers,
-        name,
-        inputs,
-        list(graph.output),
-        [numpy_helper.from_array(value, key) for key, value in weights.items()],
-    )
+    used = {name for node in layers for name in node.input} - weights.keys()
+    initializers = [tensor for tensor in graph.initializer if tensor.name in used]
+    initializers += [numpy_helper.from_array(value, key) for key, value in weights.items()]
+    clean = onnx.helper.make_graph(layers, name, inputs, list(graph.output), initializers)
     return onnx.helper.make_model(
         clean, opset_imports=[onnx.helper.make_opsetid("", OPSET)], ir_version=8
     )

@@ -8,26 +8,29 @@ callers give and get models, and nothing reaches the terminal.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import logging
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import onnx
 import onnxruntime
+from onnx import TensorProto
 from onnxruntime import quantization
-from onnxruntime.capi import onnxruntime_pybind11_state
 
 from bsc.errors import BscError
+from bsc.prepare.graph import infer_shapes, name_nodes, replace
 
 Feed: TypeAlias = dict[str, np.ndarray[Any, Any]]
 """One value for each input of a model."""
 
-_ort: Any = onnxruntime
-_quantization: Any = quantization
-_state: Any = onnxruntime_pybind11_state
+_ort = cast("Any", onnxruntime)
+_quantization = cast("Any", quantization)
+_state = cast("Any", importlib.import_module("onnxruntime.capi.onnxruntime_pybind11_state"))
 
 # onnxruntime's exceptions have no base class of their own.
 _FAILURES: tuple[type[Exception], ...] = (
@@ -44,8 +47,8 @@ _WARNING = 2  # what onnxruntime starts with
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Silences both logs, and turns onnxruntime's failures into one line.
+def _quiet() -> Generator[None]:
+    """Silences logs and warnings, and turns onnxruntime's failures into one line.
 
     The empty handler keeps `logging.warning` from installing one on stderr for good.
     """
@@ -55,7 +58,9 @@ def _quiet() -> Iterator[None]:
     logging.disable(logging.CRITICAL)
     _ort.set_default_logger_severity(_FATAL)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     except _FAILURES as e:
         reason = " ".join(str(e).split())
         raise BscError(f"onnxruntime cannot run the model: {reason}") from None
@@ -78,13 +83,21 @@ def _session(model: onnx.ModelProto, level: str, **options: str) -> Any:
 
 def run(model: onnx.ModelProto, feed: Feed) -> Feed:
     """The outputs of `model`, by name, as its nodes stand: without optimisations."""
+    return next(run_each(model, [feed]))
+
+
+def run_each(model: onnx.ModelProto, feeds: Iterable[Feed]) -> Iterator[Feed]:
+    """The outputs of `model` for each of `feeds` in turn."""
+    names = [output.name for output in model.graph.output]
     with _quiet():
         session = _session(model, "ORT_DISABLE_ALL")
-        names = [output.name for output in model.graph.output]
-        return dict(zip(names, session.run(names, feed), strict=True))
+    for feed in feeds:
+        with _quiet():
+            values = session.run(names, feed)
+        yield dict(zip(names, values, strict=True))
 
 
-def fold(model: onnx.ModelProto) -> onnx.ModelProto:
+def simplify(model: onnx.ModelProto) -> onnx.ModelProto:
     """`model` after the optimisations that do not depend on the machine.
 
     They fold constants and BatchNormalization, Mul and Add behind a convolution, turn
@@ -93,7 +106,10 @@ def fold(model: onnx.ModelProto) -> onnx.ModelProto:
     with _quiet(), tempfile.TemporaryDirectory(prefix="bsc-") as folder:
         path = Path(folder, "folded.onnx")
         _session(model, "ORT_ENABLE_BASIC", optimized_model_filepath=str(path))
-        return onnx.load(path)
+        simple = onnx.ModelProto.FromString(path.read_bytes())
+    name_nodes(simple.graph)
+    infer_shapes(simple)
+    return simple
 
 
 class _Reader(_quantization.CalibrationDataReader):
@@ -106,54 +122,61 @@ class _Reader(_quantization.CalibrationDataReader):
         return next(self._feeds, None)
 
 
-def ranges(
-    model: onnx.ModelProto, feeds: Sequence[Feed], op_types: Sequence[str]
-) -> dict[str, tuple[float, float]]:
-    """Least and greatest value of every float tensor around the operators `op_types`.
+def ranges(model: onnx.ModelProto, feeds: Sequence[Feed]) -> dict[str, tuple[float, float]]:
+    """Least and greatest value of every float tensor of `model` over `feeds`.
 
-    Values are in the units of the tensors; the ranges are over all of `feeds`.
+    Tensors are those in the value info, in the order of the nodes, after the inputs;
+    weights are not among them.
     """
-    with _quiet(), tempfile.TemporaryDirectory(prefix="bsc-") as folder:
-        path = Path(folder, "float.onnx")
-        onnx.save(model, path)
-        calibrator = _quantization.create_calibrator(
-            path,
-            list(op_types),
-            augmented_model_path=str(Path(folder, "augmented.onnx")),
-            calibrate_method=_quantization.CalibrationMethod.MinMax,
-        )
-        calibrator.collect_data(_Reader(feeds))
-        found: Any = calibrator.compute_data()
-        limits = {name: data.range_value for name, data in found.items()}
-    # Each limit is an array of one value, of a shape that depends on the version.
-    return {name: (low.item(), high.item()) for name, (low, high) in limits.items()}
+    trial = onnx.ModelProto()
+    trial.CopyFrom(model)
+    values = {value.name: value for value in (*model.graph.value_info, *model.graph.output)}
+    produced = [values[n] for node in model.graph.node for n in node.output if n in values]
+    floats = [v for v in produced if v.type.tensor_type.elem_type == TensorProto.FLOAT]
+    replace(trial.graph.output, floats)
+    found: dict[str, tuple[float, float]] = {}
+    for feed, values in zip(feeds, run_each(trial, feeds), strict=True):
+        for name, value in (feed | values).items():
+            low, high = found.get(name, (np.inf, -np.inf))
+            # np.minimum keeps a NaN, min() may not.
+            found[name] = (
+                float(np.minimum(low, value.min())),
+                float(np.maximum(high, value.max())),
+            )
+    return found
 
 
 def quantize(
     model: onnx.ModelProto,
     scales: Mapping[str, float],
-    feed: Feed,
     op_types: Sequence[str],
+    excluded: Sequence[str],
 ) -> onnx.ModelProto:
     """`model` with int8 QDQ around the operators `op_types`, zero points 0.
 
-    `scales` has the scale of every tensor that ends up int8.  Biases are not in it: they
-    become int32 with the product of input and weight scale.  `feed` is run once and its
-    ranges are not used, as all scales are given.
+    The nodes named in `excluded` stay in float.  `scales` has the scale of every tensor
+    that ends up int8.  Biases are not in it: they become int32 with the product of the
+    scales of input and weight.
     """
     overrides = {
         name: [{"scale": np.array(scale, np.float32), "zero_point": np.array(0, np.int8)}]
         for name, scale in scales.items()
     }
+    # The quantizer calibrates even when it has all the scales.
+    zeros = {
+        value.name: np.zeros([d.dim_value for d in value.type.tensor_type.shape.dim], "f4")
+        for value in model.graph.input
+    }
     with _quiet(), tempfile.TemporaryDirectory(prefix="bsc-") as folder:
         source, target = Path(folder, "float.onnx"), Path(folder, "int8.onnx")
-        onnx.save(model, source)
+        source.write_bytes(model.SerializeToString())
         _quantization.quantize_static(
             source,
             target,
-            _Reader([feed]),
+            _Reader([zeros]),
             quant_format=_quantization.QuantFormat.QDQ,
             op_types_to_quantize=list(op_types),
+            nodes_to_exclude=list(excluded),
             per_channel=False,
             activation_type=_quantization.QuantType.QInt8,
             weight_type=_quantization.QuantType.QInt8,
@@ -165,4 +188,4 @@ def quantize(
                 "TensorQuantOverrides": overrides,
             },
         )
-        return onnx.load(target)
+        return onnx.ModelProto.FromString(target.read_bytes())

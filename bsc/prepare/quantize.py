@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import onnx
@@ -19,6 +19,7 @@ from onnx import numpy_helper
 
 from bsc.errors import BscError
 from bsc.prepare import ort
+from bsc.prepare.graph import replace
 
 QUANTIZED = (
     "Add",
@@ -43,6 +44,8 @@ QUANTIZED = (
 )
 """The operators with integer inputs and outputs; all others stay in float, for the host."""
 
+_LAYOUT = ("Flatten", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
+
 _FINEST = 40
 """The largest position: finer scales would leave float32 when two are multiplied."""
 
@@ -55,55 +58,86 @@ def position(magnitude: float) -> int:
     return min(_FINEST, (7 if fraction * 128 <= 127 else 6) - exponent)
 
 
-def quantize(model: onnx.ModelProto, feeds: list[ort.Feed]) -> onnx.ModelProto:
-    """The float `model` with QuantizeLinear and DequantizeLinear around its operators.
+def calibrate(model: onnx.ModelProto, feeds: Sequence[ort.Feed]) -> dict[str, float]:
+    """The scale of every tensor of the float `model` that becomes int8, weights among them.
 
-    Its scales come from its values over `feeds`.  Raises BscError naming a tensor whose
-    values are not finite.
+    Activations take theirs from the values over `feeds`.  Raises BscError naming a tensor
+    whose values are not finite.
     """
-    positions = _positions(model, ort.ranges(model, feeds, QUANTIZED))
-    scales = {name: 2.0**-p for name, p in positions.items()}
-    return ort.quantize(model, scales, feeds[0], QUANTIZED)
+    positions = _positions(model, ort.ranges(model, feeds))
+    _make_room_for_biases(model, positions)
+    _share_across_activations(model, positions)
+    return {name: 2.0**-p for name, p in positions.items()}
+
+
+def quantize(model: onnx.ModelProto, scales: Mapping[str, float]) -> onnx.ModelProto:
+    """The float `model` with its QUANTIZED operators between QuantizeLinear nodes.
+
+    `scales` comes from `calibrate`.  Int8 activations and weights, int32 biases.
+    """
+    quantized = ort.quantize(model, scales, QUANTIZED, _host_layout(model))
+    domains = {node.domain for node in quantized.graph.node}
+    replace(quantized.opset_import, [o for o in quantized.opset_import if o.domain in domains])
+    del quantized.metadata_props[:]
+    quantized.producer_name, quantized.producer_version = "bsc prepare", ""
+    return quantized
+
+
+def _host_layout(model: onnx.ModelProto) -> list[str]:
+    """The names of nodes that do no more than lay out anew what an operator in float made."""
+    floats: set[str] = set()
+    names: list[str] = []
+    for node in model.graph.node:
+        if node.op_type in _LAYOUT and node.input[0] in floats:
+            names.append(node.name)
+            floats.update(node.output)
+        elif node.op_type not in QUANTIZED:
+            floats.update(node.output)
+    return names
 
 
 def _positions(
-    model: onnx.ModelProto, ranges: dict[str, tuple[float, float]]
+    model: onnx.ModelProto, ranges: Mapping[str, tuple[float, float]]
 ) -> dict[str, int]:
-    """The position of every tensor that becomes int8, weights among them."""
-    positions: dict[str, int] = {}
-    for name, limits in ranges.items():
-        if not all(map(math.isfinite, limits)):
-            raise BscError(f"tensor '{name}' is not finite on random inputs: cannot quantize")
-        positions[name] = position(max(map(abs, limits)))
-    constants = {t.name: t for t in model.graph.initializer}
-    magnitudes = {
-        name: float(np.abs(numpy_helper.to_array(constants[name])).max(initial=0))
-        for node in model.graph.node
-        for name in node.input
-        if name in constants and constants[name].data_type == onnx.TensorProto.FLOAT
+    magnitudes = {name: max(abs(low), abs(high)) for name, (low, high) in ranges.items()}
+    magnitudes |= _magnitudes(model)
+    for name, magnitude in magnitudes.items():
+        if not math.isfinite(magnitude):
+            raise BscError(f"tensor '{name}' has values that are not finite: cannot quantize")
+    biases = {bias for _, _, bias in _biased(model)}
+    return {name: position(m) for name, m in magnitudes.items() if name not in biases}
+
+
+def _magnitudes(model: onnx.ModelProto) -> dict[str, float]:
+    """The largest magnitude in each float constant of `model`."""
+    return {
+        tensor.name: float(np.abs(numpy_helper.to_array(tensor)).max(initial=0))
+        for tensor in model.graph.initializer
+        if tensor.data_type == onnx.TensorProto.FLOAT
     }
-    biases = {name for _, _, name in _biased(model)}
-    positions |= {
-        name: position(value) for name, value in magnitudes.items() if name not in biases
-    }
-    _share_across_activations(model, positions)
-    for x, weight, bias in _biased(model):
-        if bias in magnitudes and magnitudes[bias] > 0:
-            # int32 with room to spare: |bias| ≤ 2^30.
-            finest = 30 - math.frexp(magnitudes[bias])[1]
-            positions[weight] = min(positions[weight], finest - positions.get(x, 7))
-    return positions
 
 
 def _biased(model: onnx.ModelProto) -> Iterator[tuple[str, str, str]]:
     """Input, weight and bias of each convolution and Gemm that has a bias."""
     for node in model.graph.node:
-        if node.op_type in ("Conv", "Gemm") and len(node.input) == 3 and node.input[2]:
+        if node.op_type in ("Conv", "Gemm") and len(node.input) == 3:
             yield node.input[0], node.input[1], node.input[2]
 
 
+def _make_room_for_biases(model: onnx.ModelProto, positions: dict[str, int]) -> None:
+    """Makes weights coarser where a bias, in the product of the scales, would not fit int32.
+
+    That takes weights next to nothing beside their bias.  Biases stay below 2^30.
+    """
+    magnitudes = _magnitudes(model)
+    for activation, weight, bias in _biased(model):
+        if activation in positions and weight in positions and magnitudes.get(bias):
+            finest = 30 - math.frexp(magnitudes[bias])[1] - positions[activation]
+            positions[weight] = min(positions[weight], finest)
+
+
 def _share_across_activations(model: onnx.ModelProto, positions: dict[str, int]) -> None:
-    """Gives the input of Relu and Clip the position of the output, where nothing else reads it.
+    """Gives what only a Relu or Clip reads the position of its output.
 
     What the activation cuts off may saturate before it; the rest keeps all its bits, and
     the activation works on integers.
@@ -111,5 +145,6 @@ def _share_across_activations(model: onnx.ModelProto, positions: dict[str, int])
     uses = Counter(name for node in model.graph.node for name in node.input)
     uses.update(value.name for value in model.graph.output)
     for node in reversed(model.graph.node):
-        if node.op_type in ("Relu", "Clip") and uses[node.input[0]] == 1:
+        known = node.output[0] in positions
+        if known and node.op_type in ("Relu", "Clip") and uses[node.input[0]] == 1:
             positions[node.input[0]] = positions[node.output[0]]

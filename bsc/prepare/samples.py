@@ -1,11 +1,13 @@
 """Seeded random inputs, to measure activations with.
 
-Images of white noise and of smooth blobs in turn: natural images lie between the two, so
-ranges measured on both hold for them.  Values are those of a normalized image, mean 0 and
-deviation 1, cut at ±LIMIT, so that the scale of an image input is 2⁻⁵.
+Nobody knows what a demo will be fed, so these differ as much as inputs may: noise of two
+strengths, noise over smooth blobs, and blobs alone.  Images lie between.  Values are those of
+a normalized image, around 0 and cut at ±LIMIT, so that the scale of an image is 2⁻⁵.
 """
 
 from __future__ import annotations
+
+import itertools
 
 import numpy as np
 import onnx
@@ -15,6 +17,9 @@ from bsc.prepare.ort import Feed
 LIMIT = 127 / 32
 """The largest magnitude in a sample."""
 
+_RECIPES = ((1.0, ()), (1.0, (8, 32, 64)), (2.3, ()), (0.2, (32, 64)))
+"""For each sample in turn: the deviation of the noise, and the extents of the blobs."""
+
 
 def samples(model: onnx.ModelProto, count: int, rng: np.random.Generator) -> list[Feed]:
     """`count` feeds for `model`, whose inputs are float32 with fixed shapes."""
@@ -22,20 +27,23 @@ def samples(model: onnx.ModelProto, count: int, rng: np.random.Generator) -> lis
         value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim]
         for value in model.graph.input
     }
+    recipes = itertools.islice(itertools.cycle(_RECIPES), count)
     return [
-        {name: _sample(shape, i % 2 == 1, rng) for name, shape in shapes.items()}
-        for i in range(count)
+        {name: _sample(shape, noise, blobs, rng) for name, shape in shapes.items()}
+        for noise, blobs in recipes
     ]
 
 
-def _sample(shape: list[int], smooth: bool, rng: np.random.Generator) -> np.ndarray:
-    """Noise, or the sum of noise at several scales if `smooth` and the shape has H and W."""
-    noise = rng.standard_normal(shape, dtype=np.float32)
-    if smooth and len(shape) == 4:
+def _sample(
+    shape: list[int], noise: float, blobs: tuple[int, ...], rng: np.random.Generator
+) -> np.ndarray:
+    """Noise of deviation `noise`; over blobs of deviation 1 if the shape has H and W."""
+    sample = rng.standard_normal(shape, dtype=np.float32) * np.float32(noise)
+    if len(shape) == 4:
         height, width = shape[2:]
-        for cell in (4, 16, 64):
-            coarse = [*shape[:2], -(-height // cell), -(-width // cell)]
-            blobs = rng.standard_normal(coarse, dtype=np.float32)
-            noise += blobs.repeat(cell, axis=2).repeat(cell, axis=3)[:, :, :height, :width]
-        noise /= np.float32(2)
-    return noise.clip(-LIMIT, LIMIT)
+        for extent in blobs:
+            coarse = [*shape[:2], -(-height // extent), -(-width // extent)]
+            cells = rng.standard_normal(coarse, dtype=np.float32)
+            smooth = cells.repeat(extent, axis=2).repeat(extent, axis=3)
+            sample += smooth[:, :, :height, :width]
+    return sample.clip(-LIMIT, LIMIT)

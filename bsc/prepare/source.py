@@ -8,17 +8,23 @@ what the later steps count on.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
+import numpy as np
 import onnx
 from google.protobuf.message import DecodeError
-from onnx import TensorProto, helper, shape_inference, version_converter
+from onnx import TensorProto, helper, numpy_helper, shape_inference, version_converter
+from onnx.external_data_helper import load_external_data_for_model
 
 from bsc.errors import BscError
-from bsc.prepare.graph import replace, unique
+from bsc.prepare.graph import infer_shapes, name_nodes, replace
 from bsc.prepare.networks import NETWORKS, OPSET
 
 _OLDEST_OPSET = 13
+
+_checker = cast("Any", onnx.checker)  # partly typed
 
 _FAULTS = (
     onnx.checker.ValidationError,
@@ -46,15 +52,17 @@ def read(source: str | Path | onnx.ModelProto) -> onnx.ModelProto:
         model = _load(Path(source))
     _check_content(model, where)
     try:
-        onnx.checker.check_model(model)
+        _checker.check_model(model)
+        _check_values(model.graph, where)
         _fix_inputs(model.graph, where)
+        model.ir_version = max(model.ir_version, 8)
         if _opset(model) < _OLDEST_OPSET:
             model = version_converter.convert_version(model, OPSET)
-        model.ir_version = max(model.ir_version, 8)
         _plain_nodes(model.graph)
-        return shape_inference.infer_shapes(model, check_type=True, data_prop=True)
+        infer_shapes(model)
     except _FAULTS as e:
         raise BscError(f"{where}: not a valid ONNX model: {_line(e)}") from None
+    return model
 
 
 def _line(error: Exception) -> str:
@@ -63,7 +71,8 @@ def _line(error: Exception) -> str:
 
 def _load(path: Path) -> onnx.ModelProto:
     try:
-        return onnx.load(path, format="protobuf")
+        model = onnx.ModelProto.FromString(path.read_bytes())
+        load_external_data_for_model(model, str(path.parent))
     except FileNotFoundError as e:
         missing = e.filename or str(path)
         if missing == str(path) and path.name == str(path) and not path.suffix:
@@ -78,6 +87,7 @@ def _load(path: Path) -> onnx.ModelProto:
         raise BscError(f"{path}: not an ONNX file") from None
     except (onnx.checker.ValidationError, ValueError) as e:
         raise BscError(f"{path}: cannot read its external data: {_line(e)}") from None
+    return model
 
 
 def _check_content(model: onnx.ModelProto, where: str) -> None:
@@ -87,6 +97,8 @@ def _check_content(model: onnx.ModelProto, where: str) -> None:
     for tensor in model.graph.initializer:
         if tensor.data_location == TensorProto.EXTERNAL:
             raise BscError(f"{where}: the data of tensor '{tensor.name}' is not loaded")
+    if not all(isinstance(name, str) for name in _names(model.graph)):
+        raise BscError(f"{where}: not an ONNX file: it has names that are not text")
     for node in model.graph.node:
         if _INTEGER_OPERATOR.search(node.op_type):
             raise BscError(
@@ -95,7 +107,26 @@ def _check_content(model: onnx.ModelProto, where: str) -> None:
             )
 
 
-_INTEGER_OPERATOR = re.compile("Quant|QLinear|QGemm|Integer")
+def _check_values(graph: onnx.GraphProto, where: str) -> None:
+    """Refuses constants without the data that their shape asks for, infinite or NaN."""
+    for tensor in graph.initializer:
+        if tensor.data_type not in TensorProto.DataType.values():
+            raise BscError(f"{where}: tensor '{tensor.name}' has type {tensor.data_type}")
+        value = numpy_helper.to_array(tensor)
+        if tensor.data_type == TensorProto.FLOAT and not np.isfinite(value).all():
+            raise BscError(f"{where}: tensor '{tensor.name}' has values that are not finite")
+
+
+def _names(graph: onnx.GraphProto) -> Iterator[object]:
+    """All names in `graph`.  Protobuf gives those that are not UTF-8 as bytes."""
+    for item in (*graph.initializer, *graph.input, *graph.output, *graph.value_info):
+        yield item.name
+    for node in graph.node:
+        yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
+        yield from (attribute.name for attribute in node.attribute)
+
+
+_INTEGER_OPERATOR = re.compile("[Qq]uant|QLinear|QGemm|Integer")
 
 
 def _fix_inputs(graph: onnx.GraphProto, where: str) -> None:
@@ -140,10 +171,7 @@ def _plain_nodes(graph: onnx.GraphProto) -> None:
         else:
             nodes.append(node)
     replace(graph.node, nodes)
-    taken: set[str] = set()
-    for node in graph.node:
-        node.name = unique(node.name or node.op_type, taken)
-        taken.add(node.name)
+    name_nodes(graph)
 
 
 def _additions(node: onnx.NodeProto) -> list[onnx.NodeProto]:

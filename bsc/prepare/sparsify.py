@@ -7,7 +7,6 @@ left over at the edges makes smaller blocks of their own.
 
 from __future__ import annotations
 
-import math
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -28,7 +27,7 @@ def importance(weight: Array, block: tuple[int, int], criterion: str) -> Array:
     `weight` is COUT × CIN × any kernel shape; the result is float64,
     ceil(COUT / b0) × ceil(CIN / b1).
     """
-    cout, cin = weight.shape[:2]
+    cout, cin = map(int, weight.shape[:2])
     values = weight.reshape(cout, cin, -1).astype(np.float64)
 
     def total(values: Array) -> Array:
@@ -46,8 +45,9 @@ def importance(weight: Array, block: tuple[int, int], criterion: str) -> Array:
 
 def _spread(blocks: Array, block: tuple[int, int], shape: tuple[int, ...]) -> Array:
     """One value a block, as one value for each of COUT × CIN."""
-    spread = blocks.repeat(block[0], axis=0).repeat(block[1], axis=1)
-    return spread[: shape[0], : shape[1]]
+    for axis in (0, 1):
+        blocks = blocks.repeat(min(block[axis], shape[axis]), axis=axis)
+    return blocks[: shape[0], : shape[1]]
 
 
 def prune(weight: Array, sparsity: float, block: tuple[int, int], criterion: str) -> Array:
@@ -58,9 +58,9 @@ def prune(weight: Array, sparsity: float, block: tuple[int, int], criterion: str
     """
     score = importance(weight, block, criterion)
     order = np.argsort(score, axis=None, kind="stable")
-    keep = np.ones(score.size, dtype=bool)
-    keep[order[: round(sparsity * score.size)]] = False
-    mask = _spread(keep.reshape(score.shape), block, weight.shape)
+    keep: Array = np.ones(score.shape, dtype=bool)
+    keep.flat[order[: round(sparsity * score.size)]] = False
+    mask = _spread(keep, block, weight.shape)
     mask = mask.reshape(*mask.shape, *(1,) * (weight.ndim - 2))
     return np.where(mask, weight, weight.dtype.type(0))
 
@@ -84,12 +84,14 @@ def sparsify(
             tensor.CopyFrom(numpy_helper.from_array(pruned, name))
 
 
-def check(sparsity: float, block: tuple[int, int], criterion: str) -> None:
-    """Raises BscError unless the three are a sparsity, a block and a criterion."""
-    if not math.isfinite(sparsity) or not 0 <= sparsity <= 1:
+def check_options(sparsity: float, block: tuple[int, int], criterion: str, seed: int) -> None:
+    """Raises BscError for the first of the options that is out of range."""
+    if not 0 <= sparsity <= 1:  # which NaN is not, either
         raise BscError(f"sparsity must be between 0 and 1, not {sparsity}")
-    if len(block) != 2 or any(side < 1 for side in block):
-        shape = "x".join(str(side) for side in block)
-        raise BscError(f"block must be COUTxCIN, each at least 1, not {shape}")
+    if len(block) != 2 or min(block) < 1:
+        text = "x".join(map(str, block))
+        raise BscError(f"block must be COUTxCIN, both at least 1, not {text}")
     if criterion not in CRITERIA:
         raise BscError(f"unknown criterion '{criterion}': give one of {', '.join(CRITERIA)}")
+    if seed < 0:
+        raise BscError(f"seed must be at least 0, not {seed}")

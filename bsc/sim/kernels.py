@@ -18,7 +18,7 @@ from bsc import numerics
 from bsc.asm.packed import PackedShape, unpack
 from bsc.errors import BscError
 from bsc.geometry import Axis, Window
-from bsc.numerics import Epilogue, Int8, Int32, Ints, Requant, Rounding
+from bsc.numerics import Epilogue, Int8, Int32, Int64, Ints, Requant, Rounding
 from bsc.sim.memory import Core, Machine
 from bsc.sim.resolved import Resolved
 
@@ -98,15 +98,13 @@ def _matrix(machine: Machine, r: Resolved, i: int, row: int, col: int) -> None:
     weight, bias = weights
     products = r.number("xpos") + r.number("wpos")
     pos = max(products, r.number("bpos"), r.number("ppos") if r.has("part") else products)
-    groups = int(r.at("groups", i)[row])
-    total = numerics.conv2d(x, weight, _window(r, i, col), groups).astype(np.int64)
-    total <<= pos - products
+    total = _aligned(numerics.conv2d(x, weight, _window(r, i, col)), pos - products)
     out_shape = total.shape
     if first:
-        total += bias.astype(np.int64) << (pos - r.number("bpos"))
+        total += _aligned(bias, pos - r.number("bpos"))
         if r.has("part"):
             part = _take(core, r.slot("part", i), out_shape, np.int32)
-            total += part.astype(np.int64) << (pos - r.number("ppos"))
+            total += _aligned(part, pos - r.number("ppos"))
     else:
         total += _take(core, _accumulators(r), out_shape, np.int32)
     sums = _as_int32(total)
@@ -114,7 +112,7 @@ def _matrix(machine: Machine, r: Resolved, i: int, row: int, col: int) -> None:
         _give(core, _accumulators(r), sums)
         return
     if not r.has("post"):
-        out: Ints = _as_int32(total << _shift(r.number("opos") - pos))
+        out: Ints = _as_int32(_aligned(sums, r.number("opos") - pos))
     else:
         residual = _take(core, r.slot("res", i), out_shape, np.int8) if r.has("res") else None
         out = _finish(r, sums, pos, residual)
@@ -127,10 +125,11 @@ def _accumulators(r: Resolved) -> int:
     return r.number("acc")
 
 
-def _shift(by: int) -> int:
+def _aligned(values: Ints, by: int) -> Int64:
+    """The same numbers at a position higher by `by`, exactly."""
     if not 0 <= by < 32:
-        raise BscError(f"opos asks for a shift by {by}; 0 to 31 keep the sum exact")
-    return by
+        raise BscError(f"the positions ask for a shift by {by}; 0 to 31 keep the sum exact")
+    return values.astype(np.int64) << by
 
 
 def _as_int32(values: Ints) -> Int32:
@@ -142,13 +141,11 @@ def _as_int32(values: Ints) -> Int32:
 def _weights(core: Core, r: Resolved, i: int, row: int, first: bool) -> tuple[Int8, Int32]:
     """The dense weight and the bias that the core holds, their blocks counted against Γ."""
     k, blk = r.at("k", i), r.at("blk", i)
-    groups, cin = int(r.at("groups", i)[row]), int(r.at("cin", i)[row])
-    if groups < 1 or cin % groups or min(blk) < 1:
-        raise BscError(f"groups={groups} must divide cin={cin}; blocks are positive")
+    cin = int(r.at("cin", i)[row])
+    if min(blk) < 1 or cin < 1:
+        raise BscError(f"blk={blk.tolist()} and cin={cin} must be positive")
     block = (int(blk[0]), int(blk[1]))
-    shape = PackedShape(
-        int(r.at("cout", i)[row]), int(k[0]), int(k[1]), cin // groups, block, first
-    )
+    shape = PackedShape(int(r.at("cout", i)[row]), int(k[0]), int(k[1]), cin, block, first)
     address = r.slot("weights", i)
     blocks = int(r.at("blocks", i)[row])
     data = core.read(address, shape.size(blocks))

@@ -1,0 +1,1 @@
+"""Time: what each instruction, layer and network takes, and what bounds it."""

@@ -1,0 +1,10 @@
+"""The frontend: a quantized ONNX model in, a module of `qnn` and `bsw` out.
+
+Quantized models in QDQ form are accepted, int8 with one power-of-two scale a tensor and
+zero point 0.  Everything else is refused in one line a problem, all problems at once.
+"""
+
+from bsc.frontend.importer import Imported, import_onnx
+from bsc.frontend.report import NodeReport
+
+__all__ = ["Imported", "NodeReport", "import_onnx"]

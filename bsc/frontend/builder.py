@@ -1,0 +1,184 @@
+"""Writes the module: one function `main`, its weights before it.
+
+Operations are made in the order in which the QuantizeLinear nodes come, each with the
+ONNX name of its result as location.
+"""
+
+from __future__ import annotations
+
+import bisect
+import math
+import re
+from collections.abc import Sequence
+
+import numpy as np
+from xdsl.dialects import func
+from xdsl.dialects.builtin import (
+    ArrayAttr,
+    DictionaryAttr,
+    ModuleOp,
+    NameLoc,
+    StringAttr,
+    UnknownLoc,
+)
+from xdsl.ir import Block, Operation, Region, SSAValue
+from xdsl.utils.exceptions import VerifyException
+
+from bsc.dialects import bsw
+from bsc.dialects.payload import PayloadAttr
+from bsc.dialects.qnn_attributes import EpilogueAttr, HostAttr, tensor
+from bsc.dialects.qnn_base import Shape
+from bsc.frontend.graph import Dims
+from bsc.frontend.problems import Refusal
+from bsc.frontend.tensors import Array
+from bsc.frontend.values import Exact, Input, Maker, Tensor
+from bsc.numerics import INT8_MAX, INT8_MIN, Requant
+
+LARGEST_TENSOR = 2**31 - 1
+"""Elements of a tensor: more than any machine here addresses."""
+
+
+class Builder:
+    """A module in the making."""
+
+    def __init__(self, inputs: Sequence[str]):
+        self._order = {name: i for i, name in enumerate(inputs)}
+        self._block = Block()
+        self._hosts: list[HostAttr] = []
+        self._weights: dict[object, bsw.WeightOp] = {}
+        self._symbols: set[str] = {"main"}
+
+    def argument(self, source: Input, name: str, pos: int) -> Tensor:
+        """The int8 tensor `name` that the host makes of a graph input, by quantizing it if
+        it is float32."""
+        shape = nhwc(source.dims)
+        host = HostAttr(source.name, source.type, _layout(shape, source.dims))
+        keys = [self._order[h.onnx_name.data] for h in self._hosts]
+        index = bisect.bisect_right(keys, self._order[source.name])
+        arg = self._block.insert_arg(
+            tensor(shape, pos), index, NameLoc(StringAttr(name), UnknownLoc())
+        )
+        arg.name_hint = _hint(source.name)
+        self._hosts.insert(index, host)
+        return Tensor(name, arg, source.dims, real=False)
+
+    def weight(
+        self, key: object, name: str, values: Array, pos: int, bias: tuple[Array, int] | None
+    ) -> SSAValue:
+        """The weight (COUT, KH, KW, CIN) of the initializer `name`, with its int32 bias
+        and that one's position, as a value.  The same `key` gives the same symbol."""
+        if key not in self._weights:
+            type = bsw.WeightType(values.shape, pos, None if bias is None else bias[1])
+            data = None if bias is None else PayloadAttr.of(bias[0].astype(np.int32))
+            op = bsw.WeightOp(self._symbol(name), type, PayloadAttr.of(values), data)
+            op.location = NameLoc(StringAttr(name), UnknownLoc())
+            self._weights[key] = op
+        op = self._weights[key]
+        get = bsw.GetOp(op.sym_name.data, op.type)
+        get.result.name_hint = _hint(op.sym_name.data)
+        self._block.add_op(get)
+        return get.result
+
+    def rounded(self, exact: Exact, name: str, pos: int, hint: str) -> Tensor:
+        """`exact`, rounded to position `pos`, as the quantized tensor `name`."""
+        bounds = (_bound(exact.lo, pos), _bound(exact.hi, pos))
+        epilogue = None
+        if bounds != (INT8_MIN, INT8_MAX):
+            epilogue = EpilogueAttr((Requant(pos, *bounds),))
+        return self.add(exact.make, epilogue, (exact.shape, exact.dims), name, pos, hint)
+
+    def add(
+        self,
+        make: Maker,
+        epilogue: EpilogueAttr | None,
+        shapes: tuple[Shape, Dims],
+        name: str,
+        pos: int,
+        hint: str,
+    ) -> Tensor:
+        """Add the operation that `make` makes; `shapes` are that of the value and ONNX's.
+
+        Raises Refusal with the dialect's own words if it does not verify.
+        """
+        check_size(shapes[0])
+        try:
+            op = make(tensor(shapes[0], pos), epilogue)
+            op.verify()
+        except VerifyException as e:
+            raise Refusal(str(e)) from None
+        op.location = NameLoc(StringAttr(name), UnknownLoc())
+        op.result.name_hint = _hint(hint)
+        self._block.add_op(op)
+        return Tensor(name, op.result, shapes[1], real=False)
+
+    def finish(self, results: Sequence[Tensor]) -> ModuleOp:
+        """The module, whose function returns `results`."""
+        values = [result.value for result in results]
+        hosts = [HostAttr(r.name, "int8", _layout(r.shape, r.dims)) for r in results]
+        self._block.add_op(func.ReturnOp(*values))
+        main = func.FuncOp(
+            "main",
+            (self._block.arg_types, [value.type for value in values]),
+            Region(self._block),
+            arg_attrs=_attributes(self._hosts),
+            res_attrs=_attributes(hosts),
+        )
+        ops: list[Operation] = [*self._weights.values(), main]
+        return ModuleOp(ops)
+
+    def _symbol(self, name: str) -> str:
+        """A symbol that is not taken, after the ONNX name."""
+        stem = re.sub(r"\W", "_", name, flags=re.ASCII)
+        stem = stem if stem[:1].isalpha() else f"w_{stem}"
+        symbol, count = stem, 1
+        while symbol in self._symbols:
+            symbol, count = f"{stem}_{count}", count + 1
+        self._symbols.add(symbol)
+        return symbol
+
+
+def nhwc(dims: Dims) -> Shape:
+    """The shape of the value that holds an ONNX tensor.  Raises Refusal if none can."""
+    if len(dims) not in (2, 4):
+        raise Refusal(f"has {len(dims)} dimensions {list(dims)}: NCHW or NC is accepted")
+    if dims[0] != 1:
+        raise Refusal(f"has a batch of {dims[0]} in {list(dims)}: 1 is accepted")
+    check_size(dims)
+    _, c, h, w = (*dims, 1, 1) if len(dims) == 2 else dims
+    return (1, h, w, c)
+
+
+def check_size(dims: Dims) -> None:
+    """Raises Refusal for a tensor that is empty or beyond all reason."""
+    if min(dims, default=1) < 1:
+        raise Refusal(f"has dimensions {list(dims)}: all must be at least 1")
+    if math.prod(dims) > LARGEST_TENSOR:
+        raise Refusal(
+            f"has {math.prod(dims)} elements in {list(dims)}: at most {LARGEST_TENSOR} "
+            "are accepted"
+        )
+
+
+def _layout(shape: Shape, dims: Dims) -> str:
+    return "NC" if len(dims) == 2 and shape[1:3] == (1, 1) else "NCHW"
+
+
+def _bound(value: float, pos: int) -> int:
+    """A bound of a clip, as the int8 that it rounds to at position `pos`."""
+    scaled = min(max(value, -(2.0**31)), 2.0**31) * math.ldexp(1, pos)
+    return int(min(max(round(scaled), INT8_MIN), INT8_MAX))
+
+
+def _attributes(hosts: Sequence[HostAttr]) -> ArrayAttr[DictionaryAttr]:
+    return ArrayAttr([DictionaryAttr({"qnn.host": host}) for host in hosts])
+
+
+def _hint(name: str) -> str:
+    """A name for a value after an ONNX name.
+
+    xDSL takes digits behind a last underscore for a number of its own and drops them,
+    which would call `conv_1` and `conv_2` by one name: they become `conv.1` and `conv.2`.
+    """
+    clean = re.sub(r"[^\w.$-]", "_", name, flags=re.ASCII)
+    clean = re.sub(r"_(\d+)$", r".\1", clean)
+    return clean if re.match(r"[A-Za-z_]", clean) else f"t_{clean}"

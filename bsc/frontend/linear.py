@@ -1,0 +1,216 @@
+"""Convolutions and fully connected layers, and the weights that they read.
+
+ONNX has weights as COUT x CIN x KH x KW, ours are COUT x KH x KW x CIN.  A fully connected
+layer reads the elements of its input in ONNX's order C, H, W; its columns are reordered so
+that the input stays as it lies.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from xdsl.dialects.builtin import TensorType
+
+from bsc.dialects import qnn
+from bsc.dialects.qnn_attributes import EpilogueAttr
+from bsc.dialects.qnn_base import Shape
+from bsc.frontend.graph import Dims, Node
+from bsc.frontend.problems import Refusal, quoted
+from bsc.frontend.registry import (
+    Args,
+    State,
+    activation,
+    argument,
+    imports,
+    weight,
+)
+from bsc.frontend.tensors import Array
+from bsc.frontend.values import Exact, Scaled, Tensor, Value
+from bsc.frontend.windows import window_of
+from bsc.geometry import Window
+from bsc.numerics import INT32_LIMIT, accumulator_bound
+
+
+@dataclass(frozen=True)
+class Product:
+    """Weights times activations, plus a bias perhaps: a convolution or a dense layer.
+
+    `layout` says how `values`, COUT x KH x KW x CIN, were made of the constant `weight`.
+    """
+
+    state: State
+    node: Node
+    input: Tensor
+    weight: Scaled
+    layout: object
+    values: Array
+    window: Window | None = None
+    groups: int = 1
+    bias: Scaled | None = None
+
+    @property
+    def pos(self) -> int:
+        """The position of the products."""
+        return self.input.pos + self.weight.pos
+
+    def with_bias(self, bias: Scaled) -> Product:
+        """The same plus `bias`, one value or one for each output channel."""
+        full = np.broadcast_to(bias.array.reshape(-1), (len(self.values),))
+        # Zeros have any scale; that of the products costs nothing.
+        pos = bias.pos if full.any() else self.pos
+        return replace(self, bias=replace(bias, array=full, pos=pos))
+
+    def bound(self) -> int:
+        """The largest magnitude that any input can give the accumulator, as an integer at
+        the larger of the positions of products and bias."""
+        if self.bias is None:
+            return accumulator_bound(self.values)
+        # 32 places are enough to see an overflow.
+        shift = min(max(self.pos - self.bias.pos, -32), 32)
+        bias = self.bias.array.astype(np.int64)
+        if shift >= 0:
+            return accumulator_bound(self.values, bias << shift)
+        return (accumulator_bound(self.values) << -shift) + int(np.abs(bias).max())
+
+    def exact(self, shape: Shape, dims: Dims, axis: int) -> Exact:
+        """The product as a value of `shape`, in ONNX `dims` with COUT on `axis`.
+
+        Raises Refusal if an int32 accumulator can overflow.
+        """
+        bound = self.bound()
+        if bound >= INT32_LIMIT:
+            raise Refusal(
+                f"the accumulator can reach {bound} with weight {quoted(self.weight.name)}: "
+                f"less than 2^31 = {INT32_LIMIT} is accepted"
+            )
+
+        def biased(bias: Scaled) -> Exact:
+            check_bias(bias, dims, axis)
+            return self.with_bias(bias).exact(shape, dims, axis)
+
+        return Exact(
+            self.node, shape, dims, self.make, bound, biased=None if self.bias else biased
+        )
+
+    def make(
+        self, type: TensorType, epilogue: EpilogueAttr | None
+    ) -> qnn.Conv2dOp | qnn.DenseOp:
+        """The operation, with its weight before it."""
+        w, bias = self.weight, self.bias
+        key = (w.name, w.view, w.pos, self.layout, bias and (bias.name, bias.view, bias.pos))
+        value = self.state.builder.weight(
+            key, w.name, self.values, w.pos, None if bias is None else (bias.array, bias.pos)
+        )
+        if self.window is None:
+            return qnn.DenseOp(self.input.value, value, type, epilogue=epilogue)
+        return qnn.Conv2dOp(
+            self.input.value, value, type, self.window, self.groups, epilogue=epilogue
+        )
+
+
+def check_bias(bias: Scaled, dims: Dims, axis: int) -> None:
+    """Raises Refusal unless adding `bias` to ONNX `dims` adds one value to each channel on
+    `axis`, or one to all."""
+    wide = (1,) * (len(dims) - len(bias.dims)) + bias.dims
+    accepted = [(1, n) if i == axis else (1,) for i, n in enumerate(dims)]
+    if len(wide) > len(dims) or any(n not in ns for n, ns in zip(wide, accepted, strict=True)):
+        raise Refusal(
+            f"adds constant {quoted(bias.name)} of shape {list(bias.dims)} to {list(dims)}: "
+            "one value for each output channel is accepted"
+        )
+
+
+@imports("Conv")
+def conv(state: State, node: Node, args: Args) -> Value:
+    """A convolution over two dimensions, in any number of groups."""
+    x = activation(node, args)
+    w = _int8_weight(node, args)
+    _, h, width, cin = x.feature_map()
+    if len(w.dims) != 4:
+        raise Refusal(
+            f"weight {quoted(w.name)} has shape {list(w.dims)}: four dimensions are accepted"
+        )
+    cout, group_cin, kh, kw = w.dims
+    if min(w.dims) < 1:
+        raise Refusal(f"weight {quoted(w.name)} has shape {list(w.dims)}: it is empty")
+    kernel = node.numbers("kernel_shape")
+    if kernel is not None and kernel != (kh, kw):
+        raise Refusal(
+            f"attribute kernel_shape is {list(kernel)}, weight {quoted(w.name)} has {[kh, kw]}"
+        )
+    groups = node.number("group", 1)
+    if groups < 1 or cin % groups or cout % groups or group_cin * groups != cin:
+        raise Refusal(
+            f"weight {quoted(w.name)} of shape {list(w.dims)} in {groups} groups does not fit "
+            f"an input of {cin} channels"
+        )
+    window = window_of(node, (kh, kw), h, width)
+    values = np.ascontiguousarray(w.array.transpose(0, 2, 3, 1))
+    product = Product(state, node, x, w, "conv", values, window, groups)
+    if argument(args, 2) is not None:
+        bias = weight(node, args, 2, "bias")
+        if bias.dims != (cout,):
+            raise Refusal(
+                f"bias {quoted(bias.name)} has shape {list(bias.dims)}: [{cout}] is needed"
+            )
+        product = product.with_bias(bias)
+    rows, cols = window.h.out_size(h), window.w.out_size(width)
+    return product.exact((1, rows, cols, cout), (1, cout, rows, cols), 1)
+
+
+@imports("Gemm")
+def gemm(state: State, node: Node, args: Args) -> Value:
+    """A·B + C with constant B and C, and factors of 1."""
+    x = activation(node, args)
+    factors = {"alpha": node.real("alpha", 1.0), "beta": node.real("beta", 1.0)}
+    for key, factor in factors.items():
+        if factor != 1 and (key == "alpha" or argument(args, 2) is not None):
+            raise Refusal(f"attribute {key} is {factor:g}: 1 is accepted")
+    if node.number("transA", 0):
+        raise Refusal("attribute transA is 1: 0 is accepted")
+    if len(x.dims) != 2:
+        raise Refusal(f"reads an input of shape {list(x.dims)}: two dimensions are accepted")
+    transposed = bool(node.number("transB", 0))
+    product = _dense(state, node, x, _int8_weight(node, args), transposed)
+    dims = (1, len(product.values))
+    if argument(args, 2) is not None:
+        bias = weight(node, args, 2, "bias")
+        check_bias(bias, dims, 1)
+        product = product.with_bias(bias)
+    return product.exact((1, 1, 1, dims[1]), dims, 1)
+
+
+@imports("MatMul")
+def matmul(state: State, node: Node, args: Args) -> Value:
+    """One row of activations times a constant matrix."""
+    x = activation(node, args)
+    product = _dense(state, node, x, _int8_weight(node, args), transposed=False)
+    count = len(product.values)
+    return product.exact((1, 1, 1, count), (*x.dims[:-1], count), len(x.dims) - 1)
+
+
+def _dense(state: State, node: Node, x: Tensor, w: Scaled, transposed: bool) -> Product:
+    """x, flattened, times a matrix of K x N, or N x K if `transposed`."""
+    _, h, width, c = x.shape
+    size = math.prod(x.dims)
+    if not x.dims or x.dims[-1] != size:
+        raise Refusal(f"reads an input of shape {list(x.dims)}: a single row is accepted")
+    if len(w.dims) != 2 or w.dims[transposed] != size or not w.array.size:
+        wanted = ["N", size] if transposed else [size, "N"]
+        raise Refusal(
+            f"weight {quoted(w.name)} has shape {list(w.dims)}: "
+            f"{' x '.join(map(str, wanted))} is needed for an input of {list(x.dims)}"
+        )
+    rows = w.array if transposed else w.array.T
+    values = np.ascontiguousarray(rows.reshape(-1, c, h, width).transpose(0, 2, 3, 1))
+    layout = ("dense", transposed, x.shape)
+    return Product(state, node, x, w, layout, values)
+
+
+def _int8_weight(node: Node, args: Args) -> Scaled:
+    w = weight(node, args, 1, "weight")
+    if w.array.dtype != np.int8:
+        raise Refusal(f"weight {quoted(w.name)} is {w.array.dtype}: int8 is accepted")
+    return w

@@ -1,0 +1,140 @@
+"""QuantizeLinear and DequantizeLinear: where exact values are rounded, and where the host
+and the array meet.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from xdsl.dialects.builtin import TensorType
+from xdsl.ir import Block
+
+from bsc.dialects import qnn
+from bsc.dialects.qnn_attributes import EpilogueAttr, tensor
+from bsc.frontend.builder import nhwc
+from bsc.frontend.elementwise import requantized
+from bsc.frontend.graph import Constant, Node
+from bsc.frontend.problems import Refusal, quoted
+from bsc.frontend.registry import Args, State, argument, imports
+from bsc.frontend.scales import LARGEST_POSITION
+from bsc.frontend.tensors import Array
+from bsc.frontend.values import Exact, Hosted, Input, Scaled, Tensor, Unknown, Value
+
+
+@imports("DequantizeLinear")
+def dequantize(state: State, node: Node, args: Args) -> Value:
+    """Integers as real numbers: nothing but a change of view."""
+    value = argument(args, 0)
+    is_bias = isinstance(value, Constant) and value.type == "int32"
+    pos = state.scales.position(node, args, LARGEST_POSITION * (2 if is_bias else 1))
+    match value:
+        case Constant(array=np.ndarray()):
+            state.scales.check_dequantize(node, args, value.type)
+            state.reasons[node.index] = "a constant: folded into the operation that reads it"
+            assert value.array is not None
+            return Scaled(value.name, value.array, pos)
+        case Constant() | Input():
+            state.scales.check_dequantize(node, args, value.type)
+            if isinstance(value, Input) and value.type == "int8":
+                name = node.inputs[0]
+                return replace(_argument(state, value, name, pos), real=True)
+            raise Refusal(f"reads {value.type} {quoted(value.name)}: int8 is accepted")
+        case Tensor(real=False):
+            state.scales.check_dequantize(node, args, "int8")
+            if value.pos != pos:
+                raise Refusal(
+                    f"scale {quoted(node.inputs[1])} is 2^{-pos}, but tensor "
+                    f"{quoted(value.name)} was quantized with 2^{-value.pos}: the same is "
+                    "accepted"
+                )
+            state.reasons[node.index] = f"its scale is the position of {quoted(value.name)}"
+            return replace(value, real=True)
+        case Unknown():
+            return value
+        case _:
+            raise Refusal(f"reads {quoted(node.inputs[0])}, which is not an int8 tensor")
+
+
+@imports("QuantizeLinear")
+def quantize(state: State, node: Node, args: Args) -> Value:
+    """The rounding of what stands before it."""
+    pos = state.scales.position(node, args, LARGEST_POSITION)
+    state.scales.check_quantize(node, args)
+    value, name, source = argument(args, 0), node.outputs[0], node.inputs[0]
+    match value:
+        case Unknown():
+            return _stand_in(state, node, pos)
+        case Constant(array=np.ndarray()):
+            assert value.array is not None
+            state.reasons[node.index] = "a constant: quantized by the compiler"
+            return Constant(name, "int8", _quantized(value.array, value.name, pos))
+        case Input(type="float32"):
+            return _argument(state, value, name, pos)
+        case Exact():
+            result = state.builder.rounded(value, name, pos, source)
+            state.reasons[node.index] = f"the rounding of {value.node.subject}"
+            if value.bound:
+                state.bounds[value.node.index] = value.bound
+        case Tensor(real=True) if value.pos == pos:
+            shapes = (value.shape, value.dims)
+
+            def make(type: TensorType, epilogue: EpilogueAttr | None) -> qnn.ReshapeOp:
+                return qnn.ReshapeOp(value.value, type)
+
+            result = state.builder.add(make, None, shapes, name, pos, source)
+            state.reasons[node.index] = f"another name of {quoted(value.name)}: no data moves"
+        case Tensor(real=True):
+            result = state.builder.rounded(requantized(node, value), name, pos, source)
+            state.reasons[node.index] = f"rounds {quoted(value.name)} to another position"
+        case _:
+            raise Refusal(_not_quantizable(node, value))
+    state.rounding.add(node.index)
+    state.quantized[name] = result.dims
+    return result
+
+
+def _argument(state: State, source: Input, name: str, pos: int) -> Tensor:
+    """The graph input `source` as an argument of the function, int8 and called `name`."""
+    state.quantized[name] = source.dims
+    return state.builder.argument(source, name, pos)
+
+
+def _quantized(values: Array, name: str, pos: int) -> Array:
+    """A float32 constant as int8, as onnxruntime rounds it."""
+    if values.dtype != np.float32:
+        raise Refusal(f"reads constant {quoted(name)} of {values.dtype}: float32 is accepted")
+    if not np.isfinite(values).all():
+        raise Refusal(f"reads constant {quoted(name)} with values that are not finite")
+    scaled = np.rint(np.ldexp(values.astype(np.float64), pos))
+    return scaled.clip(-128, 127).astype(np.int8)
+
+
+def _stand_in(state: State, node: Node, pos: int) -> Value:
+    """A tensor in place of one whose making was refused, so that what comes after the
+    rounding is looked at all the same."""
+    dims = state.inferred().get(node.inputs[0])
+    try:
+        shape = None if dims is None else nhwc(dims)
+    except Refusal:
+        return Unknown()
+    if shape is None or dims is None:
+        return Unknown()
+    value = Block(arg_types=[tensor(shape, pos)]).args[0]
+    return Tensor(node.outputs[0], value, dims, real=False)
+
+
+def _not_quantizable(node: Node, value: Value | None) -> str:
+    name = quoted(node.inputs[0])
+    match value:
+        case Hosted():
+            return (
+                f"reads {name}, which the host computes ({value.node.subject}) and only at "
+                "the end of the graph: nothing can come back to the array"
+            )
+        case Input():
+            return f"reads graph input {name} of {value.type}: float32 is accepted"
+        case Constant():
+            return f"reads constant {name} of {value.type}: float32 is accepted"
+        case _:
+            return f"reads {name}, which is quantized or a constant already"

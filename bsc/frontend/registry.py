@@ -1,0 +1,128 @@
+"""How an importer of an operator is written, and what it may ask for.
+
+An importer is a function from a node and the values of its inputs to the value of its
+first output.  It raises `Refusal` for what it cannot import; the walk over the graph
+notes that and goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias, TypeVar
+
+from bsc.frontend.builder import Builder
+from bsc.frontend.graph import Constant, Dims, Node
+from bsc.frontend.problems import Refusal, quoted
+from bsc.frontend.scales import Scales
+from bsc.frontend.tensors import Array
+from bsc.frontend.values import Exact, Hosted, Input, Scaled, Tensor, Value
+
+Args: TypeAlias = Sequence[Value | None]
+"""The inputs of a node; None for an optional one that is left out."""
+
+
+@dataclass
+class State:
+    """What importers share.
+
+    `reasons` has, for each node by index, what became of it on the array; `bounds` the
+    largest accumulator of the nodes that add up; `quantized` the shape of each quantized
+    tensor by name; `rounding` the indices of the QuantizeLinear nodes that the array does.
+    """
+
+    builder: Builder
+    scales: Scales = field(default_factory=Scales)
+    inferred: Callable[[], Mapping[str, Dims]] = dict[str, Dims]
+    reasons: dict[int, str] = field(default_factory=dict[int, str])
+    bounds: dict[int, int] = field(default_factory=dict[int, int])
+    quantized: dict[str, Dims] = field(default_factory=dict[str, Dims])
+    rounding: set[int] = field(default_factory=set[int])
+
+
+Importer: TypeAlias = Callable[[State, Node, Args], Value]
+
+_T = TypeVar("_T", bound=Importer)
+
+IMPORTERS: dict[str, Importer] = {}
+"""The importer of each operator."""
+
+
+def imports(*op_types: str) -> Callable[[_T], _T]:
+    """Registers a function as the importer of the operators `op_types`."""
+
+    def register(importer: _T) -> _T:
+        for op_type in op_types:
+            IMPORTERS[op_type] = importer
+        return importer
+
+    return register
+
+
+def argument(args: Args, index: int) -> Value | None:
+    """Input `index`, or None if the node does not have it."""
+    return args[index] if index < len(args) else None
+
+
+def activation(node: Node, args: Args, index: int = 0) -> Tensor:
+    """Input `index` as a dequantized tensor.  Raises Refusal, saying what it is instead."""
+    value = argument(args, index)
+    if isinstance(value, Tensor) and value.real:
+        return value
+    raise Refusal(_not_an_activation(value, index, node))
+
+
+def _not_an_activation(value: Value | None, index: int, node: Node) -> str:
+    name = quoted(node.inputs[index]) if index < len(node.inputs) else str(index)
+    match value:
+        case Exact():
+            return (
+                f"reads {name}, the result of {value.node.subject} that no QuantizeLinear "
+                "has rounded: a QuantizeLinear and a DequantizeLinear are expected between"
+            )
+        case Tensor():
+            return f"reads the int8 tensor {name}: a DequantizeLinear is expected before"
+        case Input():
+            return (
+                f"reads graph input {quoted(value.name)}, which is not quantized: a "
+                "QuantizeLinear and a DequantizeLinear are expected before"
+            )
+        case Hosted():
+            return (
+                f"reads {name}, which the host computes ({value.node.subject}) and only at "
+                "the end of the graph"
+            )
+        case None:
+            return f"has no input {name}"
+        case _:
+            return f"reads the constant {name} where an activation is expected"
+
+
+def weight(node: Node, args: Args, index: int, what: str) -> Scaled:
+    """Input `index` as a dequantized constant.  Raises Refusal, saying what it is."""
+    value = argument(args, index)
+    if isinstance(value, Scaled):
+        return value
+    name = quoted(node.inputs[index]) if index < len(node.inputs) else str(index)
+    if isinstance(value, Constant):
+        raise Refusal(
+            f"{what} {name} is {value.type}: an int8 initializer with a DequantizeLinear is "
+            "expected"
+        )
+    raise Refusal(f"{what} {name} is not a constant: an int8 initializer is expected")
+
+
+def constant(node: Node, args: Args, index: int, what: str) -> Array | None:
+    """Input `index`, a constant that is not quantized, or None if it is left out.
+
+    Raises Refusal for anything else.
+    """
+    value = argument(args, index)
+    if value is None:
+        return None
+    if not isinstance(value, Constant) or value.array is None:
+        raise Refusal(
+            f"{what} {quoted(node.inputs[index])} is not known before the run: a constant is "
+            "accepted"
+        )
+    return value.array

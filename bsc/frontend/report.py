@@ -1,0 +1,112 @@
+"""What became of each ONNX node: on the array or on the host, and why.
+
+Compilers that hand nodes back to the host without a word are a common complaint, so the
+reason is part of the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from bsc.frontend.graph import Graph, Node
+from bsc.frontend.registry import State
+from bsc.numerics import FLOAT32_EXACT
+
+_OPERATIONS = {
+    "Add": "qnn.add",
+    "AveragePool": "qnn.avg_pool",
+    "Concat": "qnn.concat",
+    "Conv": "qnn.conv2d",
+    "Gemm": "qnn.dense",
+    "GlobalAveragePool": "qnn.global_avg_pool",
+    "MatMul": "qnn.dense",
+    "MaxPool": "qnn.max_pool",
+    "Mul": "qnn.mul",
+    "ReduceMean": "qnn.global_avg_pool",
+}
+
+
+@dataclass(frozen=True)
+class NodeReport:
+    """What became of the node `name`.
+
+    `accumulator_bound` is the largest magnitude, as an integer, that any input can give
+    the sums of a convolution, dense layer, add or average; None for nodes that do not add.
+    Up to 2^24 onnxruntime's float32 computes the same bits for every input.
+    """
+
+    name: str
+    op_type: str
+    where: Literal["array", "host"]
+    reason: str
+    accumulator_bound: int | None = None
+
+    @property
+    def certified(self) -> bool:
+        """Whether onnxruntime is exact here for every input."""
+        return self.accumulator_bound is None or self.accumulator_bound <= FLOAT32_EXACT
+
+
+def reports(graph: Graph, state: State) -> tuple[NodeReport, ...]:
+    """One report for each node, in the order of the file."""
+    makers = {name: node for node in graph.nodes for name in node.outputs}
+    at_input = {
+        node.index
+        for node in graph.nodes
+        if node.op_type == "QuantizeLinear" and node.index not in state.reasons
+    }
+    rounding = (node for node in graph.nodes if node.index in state.rounding)
+    on_array = _ancestors(rounding, makers, at_input)
+    outputs = (makers[name] for name in graph.outputs if name in makers)
+    used = _ancestors(outputs, makers, set()) | on_array
+    found: list[NodeReport] = []
+    for node in sorted(graph.nodes, key=lambda node: node.index):
+        if node.index in on_array and node.index not in at_input:
+            reason = state.reasons.get(node.index) or _on_array(node, state)
+            bound = state.bounds.get(node.index)
+            found.append(NodeReport(node.name, node.op_type, "array", reason, bound))
+        else:
+            reason = _on_host(node, node.index in used, node.index in at_input)
+            found.append(NodeReport(node.name, node.op_type, "host", reason))
+    return tuple(found)
+
+
+def _ancestors(nodes: Iterable[Node], makers: dict[str, Node], stop: set[int]) -> set[int]:
+    """The indices of `nodes` and of all that they need; what `stop` needs is left out."""
+    found: set[int] = set()
+    stack = list(nodes)
+    while stack:
+        node = stack.pop()
+        if node.index in found:
+            continue
+        found.add(node.index)
+        if node.index not in stop:
+            stack += [makers[name] for name in node.inputs if name in makers]
+    return found
+
+
+def _on_array(node: Node, state: State) -> str:
+    """Why a node that is no QuantizeLinear or DequantizeLinear is on the array."""
+    if node.op_type in ("Relu", "Clip"):
+        return "the bounds of the rounding that follows"
+    if node.op_type == "Add" and node.index not in state.bounds:
+        return "the bias of the accumulator that it adds to"
+    if node.op_type in _OPERATIONS:
+        return _OPERATIONS[node.op_type]
+    if node.op_type == "Constant":
+        return "a constant, which the compiler reads"
+    return "names the same data otherwise: nothing is moved"
+
+
+def _on_host(node: Node, used: bool, at_input: bool) -> str:
+    if at_input:
+        return (
+            "QuantizeLinear of the graph input: done by the host while it lays the tensor out"
+        )
+    if not used:
+        return "its result is not used: left out"
+    if node.op_type == "DequantizeLinear":
+        return "DequantizeLinear of a result: done by the host when it reads the tensor"
+    return "before the first or after the last quantized tensor: done by the host"

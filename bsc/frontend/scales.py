@@ -1,0 +1,130 @@
+"""Scales and zero points: what QuantizeLinear and DequantizeLinear nodes must say.
+
+A scale is a power of two, 2^-p, and p is the *position* that our types carry.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from onnx import TensorProto
+
+from bsc.frontend.graph import Constant, Node
+from bsc.frontend.problems import Refusal, quoted
+from bsc.frontend.tensors import type_name
+from bsc.frontend.values import Unknown, Value
+
+LARGEST_POSITION = 31
+"""Activations and weights have positions in [-31, 31], biases twice that: then nothing
+overflows float32, in which onnxruntime computes, nor becomes denormal."""
+
+
+class Scales:
+    """Reads scales and zero points; one that several nodes share is refused once."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, object], int | None] = {}
+
+    def _once(self, key: tuple[str, object], read: Callable[[], int]) -> int:
+        if key not in self._known:
+            self._known[key] = None
+            self._known[key] = read()
+        value = self._known[key]
+        if value is None:
+            raise Refusal
+        return value
+
+    def position(self, node: Node, args: Sequence[Value | None], largest: int) -> int:
+        """The position that the scale, input 1 of `node`, stands for.
+
+        Raises Refusal if it is not one power of two that is known before the run, or the
+        position is beyond `largest`.
+        """
+        scale = args[1] if len(args) > 1 else None
+        if isinstance(scale, Unknown):
+            raise Refusal
+        name = quoted(node.inputs[1])
+        if not isinstance(scale, Constant):
+            raise Refusal(
+                f"scale {name} is computed at run time: an initializer or a Constant is "
+                "accepted"
+            )
+        return self._once((scale.name, largest), lambda: _position(scale, largest, name))
+
+    def check_quantize(self, node: Node, args: Sequence[Value | None]) -> None:
+        """Raises Refusal unless QuantizeLinear `node` makes int8 with zero point 0."""
+        zero = args[2] if len(args) > 2 else None
+        if zero is not None:
+            self._check_zero(node, zero, "int8")
+            return
+        given = node.number("output_dtype", 0)
+        if given != TensorProto.INT8:
+            made = type_name(given) if given else "uint8, its default"
+            raise Refusal(
+                f"has no zero point and makes {made}: give it an int8 zero point of 0"
+            )
+
+    def check_dequantize(self, node: Node, args: Sequence[Value | None], type: str) -> None:
+        """Raises Refusal unless DequantizeLinear `node` reads `type` with zero point 0."""
+        if type not in ("int8", "int32"):
+            raise Refusal(f"reads {type}: {_accepted(type)}")
+        if len(args) > 2 and args[2] is not None:
+            self._check_zero(node, args[2], type)
+
+    def _check_zero(self, node: Node, zero: Value, type: str) -> None:
+        """Whether the zero point, input 2, is a `type` and 0."""
+        if isinstance(zero, Unknown):
+            raise Refusal
+        name = quoted(node.inputs[2])
+        if not isinstance(zero, Constant):
+            raise Refusal(
+                f"zero point {name} is computed at run time: a constant 0 is accepted"
+            )
+        self._once((zero.name, type), lambda: _zero(zero, type, name))
+
+
+def _position(scale: Constant, largest: int, name: str) -> int:
+    array = scale.array
+    if array is None or array.dtype != np.float32:
+        raise Refusal(f"scale {name} is {scale.type}: float32 is accepted")
+    if not array.size:
+        raise Refusal(f"scale {name} has no value: one power of two is accepted")
+    value = float(array.flat[0])
+    if not (array == array.flat[0]).all() and not math.isnan(value):
+        raise Refusal(
+            f"scale {name} has {array.size} different values, from {array.min():g} to "
+            f"{array.max():g}: one scale for the whole tensor is accepted "
+            "(quantize with per_channel=False)"
+        )
+    if not math.isfinite(value) or value <= 0:
+        raise Refusal(f"scale {name} is {value:g}: a positive power of two is accepted")
+    mantissa, exponent = math.frexp(value)
+    if mantissa != 0.5:
+        raise Refusal(
+            f"scale {name} is {value:.9g}, which is not a power of two: the nearest are "
+            f"2^{exponent - 1} = {math.ldexp(1, exponent - 1):g} and "
+            f"2^{exponent} = {math.ldexp(1, exponent):g}"
+        )
+    position = 1 - exponent
+    if abs(position) > largest:
+        raise Refusal(
+            f"scale {name} is {value:g} = 2^{-position}: 2^-{largest} to 2^{largest} are "
+            "accepted"
+        )
+    return position
+
+
+def _zero(zero: Constant, type: str, name: str) -> int:
+    if zero.type != type or zero.array is None:
+        raise Refusal(f"zero point {name} is {zero.type}: {_accepted(zero.type)}")
+    if zero.array.any():
+        value = zero.array[zero.array != 0].flat[0]
+        raise Refusal(f"zero point {name} is {value}: only 0 is accepted (symmetric int8)")
+    return 0
+
+
+def _accepted(found: str) -> str:
+    hint = " (quantize with activation_type and weight_type QInt8)" if found == "uint8" else ""
+    return f"int8 with zero point 0 is accepted{hint}, int32 for biases"

@@ -1,0 +1,118 @@
+"""What onnxruntime computes: the judge of everything that bsc makes.
+
+The model runs as its nodes stand, with all optimisations off; fused kernels round
+differently (`docs/validation.md`).  Every quantized tensor comes out under its ONNX name.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeAlias, cast
+
+import numpy as np
+import onnx
+import onnxruntime
+
+from bsc.errors import BscError
+from bsc.numerics import INT8_MAX, INT8_MIN, Int8
+
+Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+
+_ort = cast("Any", onnxruntime)  # no type stubs
+_state = cast("Any", importlib.import_module("onnxruntime.capi.onnxruntime_pybind11_state"))
+
+# onnxruntime's exceptions have no base class of their own.
+_FAILURES: tuple[type[Exception], ...] = (
+    _state.Fail,
+    _state.InvalidArgument,
+    _state.InvalidGraph,
+    _state.InvalidProtobuf,
+    _state.NotImplemented,
+    _state.RuntimeException,
+)
+
+_SILENT = 4
+_DEFAULT_DOMAIN = ("", "ai.onnx")
+
+
+def quantized_tensors(
+    model: str | Path | onnx.ModelProto, inputs: Mapping[str, Array]
+) -> dict[str, Int8]:
+    """Every quantized activation of `model` by its ONNX name, in ONNX layout.
+
+    `inputs` are what the ONNX model takes, by name.  A tensor is the output of a
+    QuantizeLinear whose input is no constant, or a graph input that is int8 already.
+
+    Raises BscError if onnxruntime cannot run the model.
+    """
+    judged, folder = _load(model)
+    names = quantized_names(judged)
+    del judged.graph.output[:]
+    for name in names:
+        judged.graph.output.append(
+            onnx.helper.make_tensor_value_info(name, onnx.TensorProto.INT8, None)
+        )
+    options = _ort.SessionOptions()
+    options.graph_optimization_level = _ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = _SILENT
+    if folder is not None:
+        options.add_session_config_entry(
+            "session.model_external_initializers_file_folder_path", str(folder)
+        )
+    try:
+        session = _ort.InferenceSession(
+            judged.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
+        found: list[Int8] = session.run(names, dict(inputs))
+    except (*_FAILURES, ValueError) as e:
+        # ValueError: an input is missing or has a name that the model does not know.
+        reason = " ".join(str(e).split())
+        raise BscError(f"onnxruntime cannot run the model: {reason}") from None
+    given = {name: array for name, array in inputs.items() if array.dtype == np.int8}
+    return given | dict(zip(names, found, strict=True))
+
+
+def quantized_names(model: onnx.ModelProto) -> list[str]:
+    """The quantized activations: outputs of the QuantizeLinear nodes that depend on an input
+    of the graph, in file order."""
+    graph = model.graph
+    known = {"", *(tensor.name for tensor in graph.initializer)}
+    nodes = list(graph.node)
+    while folded := [node for node in nodes if known.issuperset(node.input)]:
+        known.update(name for node in folded for name in node.output)
+        nodes = [node for node in nodes if not known.issuperset(node.input)]
+    return [
+        node.output[0]
+        for node in nodes
+        if node.op_type == "QuantizeLinear" and node.domain in _DEFAULT_DOMAIN
+    ]
+
+
+def _load(model: str | Path | onnx.ModelProto) -> tuple[onnx.ModelProto, Path | None]:
+    """A copy of the model that may be changed, and the folder of its external data."""
+    if isinstance(model, onnx.ModelProto):
+        copied = onnx.ModelProto()
+        copied.CopyFrom(model)
+        return copied, None
+    path = Path(model)
+    return onnx.ModelProto.FromString(path.read_bytes()), path.parent
+
+
+def host_quantize(values: Array, pos: int) -> Int8:
+    """What the host makes of a float32 input: QuantizeLinear with scale 2^-pos."""
+    scaled = np.rint(np.ldexp(values.astype(np.float32), pos))
+    return scaled.clip(INT8_MIN, INT8_MAX).astype(np.int8)
+
+
+def to_nhwc(values: Array) -> Array:
+    """An NCHW or NC array as 1 x H x W x C."""
+    if values.ndim == 2:
+        return values.reshape(1, 1, 1, -1)
+    return np.ascontiguousarray(values.transpose(0, 2, 3, 1))
+
+
+def from_nhwc(values: Array, dims: tuple[int, ...]) -> Array:
+    """A 1 x H x W x C array as ONNX has it: in the order N, C, H, W, with shape `dims`."""
+    return values.transpose(0, 3, 1, 2).reshape(dims)

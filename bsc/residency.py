@@ -1,0 +1,241 @@
+"""Which tensors stay in the memtiles, and when: the plan before addresses are given.
+
+A tensor is written, then read at some steps.  Between two of these events it is either
+*resident*, or it goes to DDR and is fetched again.  All start resident; wherever the
+memtiles are too full, one residency after another is given up, the one that costs least
+DDR traffic for the room that it makes.  (The paper, section 4.3, evicts everything at
+once.)  Where an event uses a slice only, giving up residency on both sides of it leaves a
+buffer for the slice: that is what makes a split in time pay.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from bsc.dialects.placement import Spread
+
+
+@dataclass(frozen=True)
+class Use:
+    """
+    One read or write of a tensor, at a step.
+
+    `staged` are the bytes in the fullest memtile of a buffer for just what is used here,
+    `moved` the bytes that go between it and DDR.  `spread` is the spread of the whole
+    tensor if it is in the memtiles for this use first, and `accepts` tells whether the use
+    can work on the whole tensor with another spread.
+    """
+
+    step: int
+    staged: int
+    moved: int
+    spread: Spread
+    accepts: Callable[[Spread], bool]
+
+
+class Event(NamedTuple):
+    """A read, or all writes of a tensor together."""
+
+    uses: tuple[Use, ...]
+
+    @property
+    def first(self) -> int:
+        """Its first step."""
+        return self.uses[0].step
+
+    @property
+    def last(self) -> int:
+        """Its last step."""
+        return self.uses[-1].step
+
+
+@dataclass
+class Item:
+    """
+    A tensor: the uses that write it, then those that read it, each by rising step.
+
+    `size` gives the bytes of the whole tensor in the fullest memtile for a spread, `total`
+    its bytes in DDR.  The host has written a tensor without writes; with `to_ddr` it reads
+    this one.
+    """
+
+    name: str
+    size: Callable[[Spread], int]
+    total: int
+    writes: tuple[Use, ...]
+    reads: tuple[Use, ...]
+    to_ddr: bool = False
+    assembled: bool = True
+    """Whether all writes go into one buffer for the whole, or each into one of its own."""
+    resident: list[bool] = field(default_factory=list[bool])
+    """Whether the whole stays from each event to the next."""
+
+    def events(self) -> list[Event]:
+        """The writes as one event, if there are any, then each read."""
+        written = [Event(self.writes)] if self.writes else []
+        return [*written, *(Event((use,)) for use in self.reads)]
+
+    def keep_all(self) -> None:
+        """Start with everything resident that can be."""
+        spread = None
+        if self.writes:
+            same = {use.spread for use in self.writes}
+            whole = self.writes[0].spread
+            self.assembled = len(same) == 1 and all(u.accepts(whole) for u in self.writes)
+            spread = whole if self.assembled else None
+        self.resident = []
+        for index, use in enumerate(self.reads):
+            stays = spread is not None and use.accepts(spread)
+            if index or self.writes:
+                self.resident.append(stays)
+            spread = spread if stays else use.spread
+
+    def stays(self) -> Iterator[Stay]:
+        """The stays of the whole tensor, as decided so far."""
+        events = self.events()
+        first = 0
+        for index in range(len(events)):
+            if index + 1 < len(events) and self.resident[index]:
+                continue
+            written = first == 0 and bool(self.writes)
+            if index > first or (written and self.assembled):
+                spread = events[first].uses[0].spread
+                yield Stay(self, first, index, events[first].first, events[index].last, spread)
+            first = index + 1
+
+    def staged(self) -> Iterator[Use]:
+        """The uses outside of any stay, which have buffers of their own."""
+        covered = {i for stay in self.stays() for i in range(stay.first, stay.last + 1)}
+        for index, event in enumerate(self.events()):
+            if index not in covered:
+                yield from event.uses
+
+    def traffic(self) -> int:
+        """Bytes that go to and from DDR, as decided so far."""
+        stays = list(self.stays())
+        count = sum(use.moved for use in self.staged() if use not in self.writes)
+        for stay in stays:
+            if not stay.written:
+                count += self.total
+        return count + (self.total if self.goes_to_ddr() else 0)
+
+    def goes_to_ddr(self) -> bool:
+        """Whether the tensor is written to DDR by the array."""
+        if not self.writes:
+            return False
+        whole = next(self.stays(), None)
+        kept = whole is not None and whole.written and whole.last == len(self.reads)
+        return self.to_ddr or not kept
+
+
+class Stay(NamedTuple):
+    """A stay of a whole tensor in the memtiles, from event `first` to event `last`."""
+
+    item: Item
+    first: int
+    last: int
+    lower: int
+    upper: int
+    spread: Spread
+
+    @property
+    def written(self) -> bool:
+        """Whether the array writes it there; else it is fetched."""
+        return self.first == 0 and bool(self.item.writes)
+
+    @property
+    def size(self) -> int:
+        """Bytes in the fullest memtile."""
+        return self.item.size(self.spread)
+
+
+class Shortage(NamedTuple):
+    """A step that does not fit whatever goes to DDR: bytes needed, bytes there are."""
+
+    step: int
+    needed: int
+    capacity: int
+
+
+def plan(
+    items: Iterable[Item], fixed: dict[int, int], capacities: dict[int, int]
+) -> list[Shortage]:
+    """Give up residencies until every step fits.
+
+    `fixed` are bytes that a step needs besides (weights), `capacities` the bytes of a
+    memtile at each step.  Changes the items; returns the steps that cannot fit.
+    """
+    tensors = list(items)
+    shortages: list[Shortage] = []
+    for step, capacity in sorted(capacities.items()):
+        while True:
+            needed = fixed.get(step, 0) + sum(_load(item, step) for item in tensors)
+            if needed <= capacity:
+                break
+            better = _cheapest(tensors, step, needed - capacity)
+            if better is None:
+                shortages.append(Shortage(step, needed, capacity))
+                break
+            old, new = better
+            old.assembled, old.resident = new.assembled, new.resident
+    return shortages
+
+
+def give_up(items: Iterable[Item], step: int) -> bool:
+    """Give up one more residency at a step, for lack of one hole that is large enough.
+    Returns whether there was one."""
+    better = _cheapest(list(items), step, 1)
+    if better is None:
+        return False
+    old, new = better
+    old.assembled, old.resident = new.assembled, new.resident
+    return True
+
+
+def _load(item: Item, step: int) -> int:
+    """Bytes of a tensor in the fullest memtile at a step."""
+    for stay in item.stays():
+        if stay.lower <= step <= stay.upper:
+            return stay.size
+    return sum(use.staged for use in item.staged() if use.step == step)
+
+
+def _cheapest(items: list[Item], step: int, short: int) -> tuple[Item, Item] | None:
+    """The item to change and how, with the least DDR traffic for the room that it makes."""
+    best: tuple[float, Item, Item] | None = None
+    for item in items:
+        changed = _without(item, step)
+        if changed is None:
+            continue
+        room = _load(item, step) - _load(changed, step)
+        if room <= 0:
+            continue
+        cost = (changed.traffic() - item.traffic()) / min(room, short)
+        if best is None or cost < best[0]:
+            best = (cost, item, changed)
+    return None if best is None else best[1:]
+
+
+def _without(item: Item, step: int) -> Item | None:
+    """The item with its stay around `step` given up, as far as that step goes."""
+    stay = next((s for s in item.stays() if s.lower <= step <= s.upper), None)
+    if stay is None:
+        return None
+    changed = copy.copy(item)
+    changed.resident = list(item.resident)
+    events = item.events()
+    for index in range(stay.first, stay.last + 1):
+        if events[index].first <= step <= events[index].last:
+            for gap in (index - 1, index):
+                if 0 <= gap < len(changed.resident):
+                    changed.resident[gap] = False
+            if index == 0 and item.writes:
+                changed.assembled = len(item.writes) == 1
+            return changed
+        if index < stay.last and events[index].last < step < events[index + 1].first:
+            changed.resident[index] = False
+            return changed
+    return None

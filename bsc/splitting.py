@@ -1,0 +1,246 @@
+"""Splits in time: one operation becomes several on slices (section 4.3 of the paper).
+
+    Y = Conv(X, W) = sum over w of Conv(X_w, W)        (equation 7)
+
+A piece of the output reads the slice of each input that its window covers, halo included;
+padding stays with the pieces at the border.  The pieces are put together again with
+`tensor.insert_slice`, straight into the tensor that the operation itself was a piece of,
+if it was one, so that splits nest without copies.  A split of CIN makes a chain of
+partial sums instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from xdsl.dialects.builtin import DenseArrayBase, NameLoc, StringAttr, TensorType, i32, i64
+from xdsl.dialects.tensor import EmptyOp, ExtractSliceOp, InsertSliceOp
+from xdsl.ir import Attribute, Operation, SSAValue
+from xdsl.rewriter import InsertPoint, Rewriter
+
+from bsc.dialects.bsw import SliceOp, WeightType
+from bsc.dialects.qnn import ConcatOp, Conv2dOp, PoolOp, ReshapeOp, WeightedOp
+from bsc.dialects.qnn_attributes import ELIDED, PosAttr, shape_of
+from bsc.dialects.qnn_base import ComputeOp, Read
+from bsc.dialects.slices import Box, box_of, extract, insert, name_of
+from bsc.geometry import Span
+
+H, W, C = 1, 2, 3
+"""The dimensions of an NHWC tensor that can be split."""
+
+_LETTER = {H: "h", W: "w", C: "c"}
+
+
+def splittable(op: ComputeOp, dim: int) -> bool:
+    """Whether the output can be cut along `dim`.
+
+    Not so: an alias, which computes nothing; the channels of a concat or of a grouped
+    convolution, whose pieces would not be operations of the same kind.
+    """
+    if isinstance(op, ReshapeOp) or op.shape[dim] == 1:
+        return False
+    if dim != C:
+        return True
+    return not isinstance(op, ConcatOp) and not _is_grouped(op)
+
+
+def cin_splittable(op: WeightedOp) -> bool:
+    """Whether the input channels can be cut: all but those of a grouped convolution."""
+    return not _is_grouped(op) and op.weight_type.shape[3] > 1
+
+
+def _is_grouped(op: ComputeOp) -> bool:
+    return isinstance(op, Conv2dOp) and op.group_count > 1
+
+
+def cut_output(op: ComputeOp, dim: int, bounds: Sequence[int]) -> list[ComputeOp]:
+    """Replace `op` by one operation for each piece of its output along `dim`.
+
+    `bounds` rise from 0 to the size of that dimension.  Returns the pieces in order.
+    """
+    parts = list(pairwise(_useful_bounds(op, dim, bounds)))
+    if len(parts) < 2:
+        return [op]
+    into, base = _destination(op)
+    pieces: list[ComputeOp] = []
+    for lo, hi in parts:
+        piece = _piece(op, dim, lo, hi)
+        offsets = list(base.offsets)
+        offsets[dim] += lo
+        sizes = shape_of(piece.result.type)
+        placed = insert(piece.result, into, Box((0, offsets[1], offsets[2], offsets[3]), sizes))
+        Rewriter.insert_op(placed, InsertPoint.before(op))
+        into = placed.result
+        pieces.append(piece)
+    _finish(op, into)
+    return pieces
+
+
+def _useful_bounds(op: ComputeOp, dim: int, bounds: Sequence[int]) -> list[int]:
+    """The boundaries without empty pieces, and without pieces that read only padding."""
+    kept = [bounds[0]]
+    for bound in bounds[1:]:
+        if _touches(op, dim, kept[-1], bound):
+            kept.append(bound)
+    kept[-1] = bounds[-1]
+    return kept
+
+
+def _touches(op: ComputeOp, dim: int, lo: int, hi: int) -> bool:
+    if dim == C or lo == hi:
+        return lo < hi
+    return all(_span(read, dim, lo, hi).size > 0 for read in op.reads())
+
+
+def _span(read: Read, dim: int, lo: int, hi: int) -> Span:
+    """What the output [lo, hi) along H or W reads."""
+    axis = read.window.h if dim == H else read.window.w
+    return axis.source(lo, hi, shape_of(read.value.type)[dim])
+
+
+def _destination(op: ComputeOp) -> tuple[SSAValue, Box]:
+    """The tensor that the pieces go into, and where the operation lies in it."""
+    if (outer := _only_insert(op)) is not None:
+        return outer.dest, box_of(outer)
+    empty = EmptyOp([], op.result.type)
+    Rewriter.insert_op(empty, InsertPoint.before(op))
+    return empty.tensor, Box((0, 0, 0, 0), op.shape)
+
+
+def _only_insert(op: ComputeOp) -> InsertSliceOp | None:
+    """The insert that `op` is a piece for, if that is its only use."""
+    if not op.result.has_one_use():
+        return None
+    user = next(iter(op.result.uses)).operation
+    return user if isinstance(user, InsertSliceOp) and user.source == op.result else None
+
+
+def _finish(op: ComputeOp, assembled: SSAValue) -> None:
+    """Let the assembled tensor take the place of the operation's result, and its name."""
+    target, last = _only_insert(op), assembled.owner
+    replaced = target.result if target is not None else op.result
+    assert isinstance(last, Operation)
+    if target is not None:
+        last.location = target.location
+    else:
+        last.location = op.location
+        if ELIDED in op.attributes:
+            last.attributes[ELIDED] = op.attributes[ELIDED]
+    assembled.name_hint = replaced.name_hint
+    replaced.replace_all_uses_with(assembled)
+    if target is not None:
+        Rewriter.erase_op(target)
+    slices = [v.owner for v in op.operands if isinstance(v.owner, ExtractSliceOp | SliceOp)]
+    Rewriter.erase_op(op)
+    for unused in dict.fromkeys(slices):
+        if not unused.result.uses:
+            Rewriter.erase_op(unused)
+
+
+def _piece(op: ComputeOp, dim: int, lo: int, hi: int) -> ComputeOp:
+    """The operation that computes the output [lo, hi) along `dim`, before `op`."""
+    reads = op.reads()
+    values = [_slice_of(op, read, dim, lo, hi) for read in reads]
+    weight = op.weight_value
+    if dim == C and weight is not None:
+        weight = _weight_slice(op, weight, (lo, hi), None)
+    shape = list(op.shape)
+    shape[dim] = hi - lo
+    result = TensorType(op.result.type.element_type, shape, op.result.type.encoding)
+    new = op.rebuilt(op.with_reads(values, weight), result, _changes(op, dim, lo, hi))
+    new.attributes.pop(ELIDED, None)
+    new.location = part_location(op, f"{_LETTER[dim]} {lo}:{hi}")
+    Rewriter.insert_op(new, InsertPoint.before(op))
+    return new
+
+
+def _slice_of(op: ComputeOp, read: Read, dim: int, lo: int, hi: int) -> SSAValue:
+    if dim == C:
+        return read.value if read.all_channels else _extracted(op, read.value, dim, lo, hi)
+    span = _span(read, dim, lo, hi)
+    return _extracted(op, read.value, dim, span.lo, span.hi)
+
+
+def _extracted(op: ComputeOp, value: SSAValue, dim: int, lo: int, hi: int) -> SSAValue:
+    shape = shape_of(value.type)
+    if (lo, hi) == (0, shape[dim]):
+        return value
+    offsets, sizes = [0, 0, 0, 0], list(shape)
+    offsets[dim], sizes[dim] = lo, hi - lo
+    if isinstance(value.owner, ExtractSliceOp):
+        outer = box_of(value.owner)
+        offsets = [a + b for a, b in zip(offsets, outer.offsets, strict=True)]
+        value = value.owner.source
+    box = Box((0, offsets[1], offsets[2], offsets[3]), (1, sizes[1], sizes[2], sizes[3]))
+    new = extract(value, box)
+    Rewriter.insert_op(new, InsertPoint.before(op))
+    return new.result
+
+
+def _weight_slice(
+    op: ComputeOp, weight: SSAValue, cout: tuple[int, int] | None, cin: tuple[int, int] | None
+) -> SSAValue:
+    type = weight.type
+    assert isinstance(type, WeightType)
+    new = SliceOp(weight, cout or (0, type.shape[0]), cin or (0, type.shape[3]))
+    Rewriter.insert_op(new, InsertPoint.before(op))
+    return new.result
+
+
+def _changes(op: ComputeOp, dim: int, lo: int, hi: int) -> dict[str, Attribute | None]:
+    """Padding stays at the border; what was decided for the whole is decided anew."""
+    changed: dict[str, Attribute | None] = {"subvolume": None}
+    if dim == W:
+        changed["columns"] = None
+    if dim == C:
+        changed["rows"] = None
+    if dim != C and isinstance(op, Conv2dOp | PoolOp):
+        changed["pads"] = DenseArrayBase.from_list(i64, _pads(op, dim, lo, hi))
+    return changed
+
+
+def _pads(op: Conv2dOp | PoolOp, dim: int, lo: int, hi: int) -> list[int]:
+    top, left, bottom, right = op.pads.get_values()
+    span = _span(op.reads()[0], dim, lo, hi)
+    if dim == H:
+        return [span.pad_lo, left, span.pad_hi, right]
+    return [top, span.pad_lo, bottom, span.pad_hi]
+
+
+def part_location(op: Operation, part: str) -> NameLoc:
+    """`conv1` becomes `conv1[h 0:28]`, nested in the location of the whole."""
+    return NameLoc(StringAttr(f"{name_of(op)}[{part}]"), op.location)
+
+
+def cut_cin(op: WeightedOp, bounds: Sequence[int]) -> list[WeightedOp]:
+    """Replace `op` by a chain of partial sums over pieces of CIN.
+
+    The partial sums are exact int32 at the position of the accumulator; rounding, residual
+    and epilogue come once, with the last piece.  Returns the pieces in order.
+    """
+    parts = [(lo, hi) for lo, hi in pairwise(bounds) if lo < hi]
+    if len(parts) < 2:
+        return [op]
+    sum_type = TensorType(i32, op.shape, PosAttr(op.accumulator_pos))
+    partial: SSAValue | None = op.partial
+    pieces: list[WeightedOp] = []
+    for index, (lo, hi) in enumerate(parts):
+        last = index == len(parts) - 1
+        value = _extracted(op, op.input, C, lo, hi)
+        weight = _weight_slice(op, op.weight, None, (lo, hi))
+        residual = [op.residual] if last and op.residual is not None else []
+        new = op.rebuilt(
+            [value, weight, [] if partial is None else [partial], residual],
+            op.result.type if last else sum_type,
+            {"subvolume": None} if last else {"subvolume": None, "epilogue": None},
+        )
+        if not last:
+            new.attributes.pop(ELIDED, None)
+            new.location = part_location(op, f"cin {lo}:{hi}")
+        Rewriter.insert_op(new, InsertPoint.before(op))
+        partial = new.result
+        pieces.append(new)
+    op.result.replace_all_uses_with(pieces[-1].result)
+    Rewriter.erase_op(op)
+    return pieces

@@ -1,0 +1,162 @@
+"""Does a layer fit in the memtiles, and how small must its pieces be until it does?
+
+All that a layer needs at once is its inputs, its output and its weights (section 4.3 of
+the paper).  What does not fit is split in time: by COUT while the weights are too large,
+then by H; by W only if not even one row fits, and by CIN last, as partial sums cost most.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from bsc.arch import Arch
+from bsc.dialects.placement import Spread, SpreadAxis
+from bsc.geometry import Axis, cut
+from bsc.tiling.core import channel_granule, chunk_granule
+from bsc.tiling.layer import LayerShape, Source, WeightShape, natural_spread
+
+_WEIGHT_SHARE = 2
+"""Weights may take up to one part in this many of a memtile before COUT is split."""
+
+
+def footprint(layer: LayerShape, arch: Arch) -> int:
+    """Bytes that a layer needs in the fullest memtile: sources, output and weights."""
+    sources = sum(s.bytes_per_memtile(arch.memtiles) for s in layer.sources)
+    out = layer.out_source.bytes_per_memtile(arch.memtiles)
+    return sources + out + layer.weight_bytes(arch)
+
+
+def fits(layer: LayerShape, arch: Arch) -> bool:
+    """Whether the whole layer fits at once."""
+    return footprint(layer, arch) <= arch.memtile_bytes
+
+
+def weights_fit(layer: LayerShape, arch: Arch) -> bool:
+    """Whether the weights leave room for activations."""
+    return layer.weight_bytes(arch) * _WEIGHT_SHARE <= arch.memtile_bytes
+
+
+def shrunk(
+    layer: LayerShape,
+    arch: Arch,
+    rows: int | None = None,
+    width: int | None = None,
+    cout: int | None = None,
+    cin: int | None = None,
+) -> LayerShape:
+    """The largest piece of a layer that is cut into `rows` x `width` pixels of `cout`
+    channels made from `cin` channels."""
+    h, w, c = layer.out
+    rows, width = min(rows or h, h), min(width or w, w)
+    cout = min(cout or c, c)
+    columns = layer.columns
+    if width < w and columns.axis is SpreadAxis.W:
+        columns = Spread(SpreadAxis.W, cut(width, arch.cols))
+    row_bounds = layer.rows
+    if cout < c:
+        row_bounds = cut(cout, arch.rows, channel_granule(layer))
+    weight = layer.weight
+    if weight is not None and (cout < c or cin is not None):
+        weight = _densest(weight, cout, cin or weight.shape[3])
+    sources = tuple(
+        _shrunk_source(s, layer, columns, (rows, width, cout, cin)) for s in layer.sources
+    )
+    return dataclasses.replace(
+        layer,
+        out=(rows, width, cout),
+        columns=columns,
+        rows=row_bounds,
+        sources=sources,
+        weight=weight,
+    )
+
+
+def _shrunk_source(
+    source: Source,
+    layer: LayerShape,
+    columns: Spread,
+    piece: tuple[int, int, int, int | None],
+) -> Source:
+    rows, width, cout, cin = piece
+    h, w, c = source.shape
+    h = h if rows == layer.out[0] else min(h, _read(source.window.h, rows))
+    if width < layer.out[1]:
+        w = min(w, _read(source.window.w, width))
+    if not source.all_channels:
+        c = min(c, cout)
+    elif cin is not None:
+        c = min(c, cin)
+    spread = source.spread
+    if columns != layer.columns or w != source.shape[1]:
+        natural = natural_spread(columns, source.window, source.all_channels, (h, w, c))
+        spread = spread if spread.axis is SpreadAxis.ALL else natural
+    return dataclasses.replace(source, shape=(h, w, c), spread=spread)
+
+
+def _read(axis: Axis, outputs: int) -> int:
+    """Elements under the windows of `outputs` neighbouring outputs."""
+    return (outputs - 1) * axis.stride + axis.reach
+
+
+def _densest(weight: WeightShape, cout: int, cin: int) -> WeightShape:
+    """A piece of a weight with as many stored blocks as any piece can have."""
+    blocks = -(-cout // weight.block[0]), -(-cin // weight.block[1])
+    _, kh, kw, _ = weight.shape
+    full = np.ones(blocks, np.bool_)
+    if weight.gamma.all() or cin < weight.shape[3]:
+        return WeightShape((cout, kh, kw, cin), weight.block, full)
+    fullest = np.sort(weight.gamma.sum(axis=1))[::-1][: blocks[0]]
+    gamma = np.arange(weight.gamma.shape[1]) < fullest[:, None]
+    return WeightShape((cout, kh, kw, cin), weight.block, gamma)
+
+
+def parts_of_cout(layer: LayerShape, arch: Arch) -> int:
+    """Pieces of COUT until the weights of one leave room for activations."""
+    channels, granule = layer.out[2], channel_granule(layer)
+    most = -(-channels // granule)
+    for parts in range(1, most + 1):
+        piece = max(np.diff(cout_bounds(layer, arch, parts)))
+        if weights_fit(shrunk(layer, arch, cout=int(piece)), arch):
+            return parts
+    return most
+
+
+def cout_bounds(layer: LayerShape, arch: Arch, parts: int) -> tuple[int, ...]:
+    """Boundaries of COUT: whole blocks for each row of cores, where there are enough."""
+    granule, channels = channel_granule(layer), layer.out[2]
+    if channels >= granule * arch.rows * parts:
+        granule *= arch.rows
+    return cut(channels, parts, granule)
+
+
+def parts_of_width(layer: LayerShape, arch: Arch) -> int:
+    """Pieces of W until one row of the smallest piece of COUT fits."""
+    for parts in range(1, layer.out[1] + 1):
+        width = -(-layer.out[1] // parts)
+        if fits(shrunk(layer, arch, 1, width, channel_granule(layer)), arch):
+            return parts
+    return layer.out[1]
+
+
+def parts_of_cin(layer: LayerShape, arch: Arch) -> int:
+    """Pieces of CIN until one row of the smallest piece of COUT fits."""
+    if layer.weight is None:
+        return 1
+    cin, granule = layer.weight.shape[3], chunk_granule(layer)
+    most = -(-cin // granule)
+    for parts in range(1, most + 1):
+        piece = int(max(np.diff(cut(cin, parts, granule))))
+        limit = None if parts == 1 else piece
+        if fits(shrunk(layer, arch, 1, None, channel_granule(layer), limit), arch):
+            return parts
+    return most
+
+
+def parts_of_height(layer: LayerShape, arch: Arch) -> int:
+    """Pieces of H until one fits."""
+    for parts in range(1, layer.out[0] + 1):
+        if fits(shrunk(layer, arch, -(-layer.out[0] // parts)), arch):
+            return parts
+    return layer.out[0]

@@ -1,0 +1,149 @@
+"""Reading a layer's shape off an operation, with the grid's default shares."""
+
+from __future__ import annotations
+
+import math
+from typing import cast
+
+import numpy as np
+from xdsl.dialects.builtin import TensorType, i32
+from xdsl.ir import SSAValue
+
+from bsc.arch import Arch
+from bsc.dialects import qnn
+from bsc.dialects.network import Network, Weight
+from bsc.dialects.placement import Spread, SpreadAxis
+from bsc.dialects.qnn_attributes import shape_of
+from bsc.dialects.qnn_base import ComputeOp, Read
+from bsc.dialects.slices import name_of
+from bsc.geometry import CHANNEL_GRANULE, cut, stored_channels
+from bsc.tiling.layer import HWC, LayerShape, Source, WeightShape, natural_spread
+
+MNEMONICS: dict[type[ComputeOp], str] = {
+    qnn.Conv2dOp: "CONV",
+    qnn.DenseOp: "DENSE",
+    qnn.AddOp: "ADD",
+    qnn.MulOp: "MUL",
+    qnn.MaxPoolOp: "MAXPOOL",
+    qnn.AvgPoolOp: "AVGPOOL",
+    qnn.GlobalAvgPoolOp: "AVGPOOL",
+    qnn.RequantizeOp: "COPY",
+    qnn.ConcatOp: "COPY",
+}
+"""The instruction that computes each operation."""
+
+
+def hwc(value: SSAValue) -> HWC:
+    """The shape of a tensor without its batch."""
+    return shape_of(value.type)[1:]
+
+
+def element_bytes(value: SSAValue) -> int:
+    """Bytes of one number of a tensor."""
+    return 4 if cast(TensorType, value.type).element_type == i32 else 1
+
+
+def default_columns(op: ComputeOp, arch: Arch) -> Spread:
+    """Columns share W; where an output has no W left but its input has, and each channel
+    is on its own (a global pool), they share C."""
+    _, _, width, channels = op.shape
+    read = op.reads()[0]
+    if width == 1 and hwc(read.value)[1] > 1 and not read.all_channels:
+        return Spread(SpreadAxis.C, cut(stored_channels(channels), arch.cols, CHANNEL_GRANULE))
+    return Spread(SpreadAxis.W, cut(width, arch.cols))
+
+
+def default_rows(op: ComputeOp, arch: Arch, columns: Spread, block: int = 1) -> Spread:
+    """Rows share the output channels that a column has."""
+    channels = stored_channels(op.shape[3])
+    if columns.axis is SpreadAxis.C:
+        channels = max(columns.sizes)
+    granule = math.lcm(CHANNEL_GRANULE, block)
+    return Spread(SpreadAxis.C, cut(channels, arch.rows, granule))
+
+
+def layer_shape(
+    network: Network, op: ComputeOp, arch: Arch, spreads: list[Spread] | None = None
+) -> LayerShape:
+    """The layer that `op` is, with its own shares of the grid or else the default ones.
+
+    `spreads` are those of its sources, in the order of `op.reads()`; without them each
+    source has the spread that suits it.
+    """
+    weight = None
+    if op.weight_value is not None:
+        weight = weight_shape(network.weight(op.weight_value), op)
+    columns = op.columns.data if op.columns is not None else default_columns(op, arch)
+    block = weight.block[0] if weight is not None else 1
+    rows = op.rows.data if op.rows is not None else default_rows(op, arch, columns, block)
+    reads = op.reads()
+    sources = tuple(
+        _source(read, columns, spreads[i] if spreads is not None else None)
+        for i, read in enumerate(reads)
+    )
+    layer = LayerShape(
+        name_of(op),
+        MNEMONICS[type(op)],
+        hwc(op.result),
+        element_bytes(op.result),
+        columns,
+        rows.bounds,
+        sources,
+        weight,
+    )
+    return layer if spreads is not None else _with_reachable_sources(layer)
+
+
+def _source(read: Read, columns: Spread, spread: Spread | None) -> Source:
+    shape = hwc(read.value)
+    if spread is None:
+        spread = natural_spread(columns, read.window, read.all_channels, shape)
+    return Source(shape, read.window, read.all_channels, spread, element_bytes(read.value))
+
+
+def _with_reachable_sources(layer: LayerShape) -> LayerShape:
+    """Where a window reaches beyond the direct neighbours, every memtile gets a copy."""
+    sources = tuple(
+        s
+        if layer.reaches(s)
+        else Source(s.shape, s.window, s.all_channels, Spread(SpreadAxis.ALL), s.element)
+        for s in layer.sources
+    )
+    return LayerShape(
+        layer.name,
+        layer.mnemonic,
+        layer.out,
+        layer.out_element,
+        layer.columns,
+        layer.rows,
+        sources,
+        layer.weight,
+    )
+
+
+def weight_shape(weight: Weight, op: ComputeOp) -> WeightShape:
+    """The weight as the cores see it: a grouped convolution is a dense one whose blocks
+    off the diagonal are zero."""
+    groups = op.group_count if isinstance(op, qnn.Conv2dOp) else 1
+    (b0, b1), (o0, o1), (i0, i1) = weight.op.block_shape, weight.cout, weight.cin
+    _, kh, kw, _ = weight.op.type.shape
+    shape = (o1 - o0, kh, kw, (i1 - i0) * groups)
+    if groups > 1:
+        return WeightShape(shape, (b0, b1), _diagonal(shape, groups, (b0, b1)))
+    gamma = weight.gamma()
+    if gamma is None or (weight.op.format is not None and weight.op.format.data == "dense"):
+        gamma = np.ones((-(-shape[0] // b0), -(-shape[3] // b1)), np.bool_)
+    return WeightShape(shape, (b0, b1), gamma)
+
+
+def _diagonal(
+    shape: tuple[int, int, int, int], groups: int, block: tuple[int, int]
+) -> np.typing.NDArray[np.bool_]:
+    """The blocks that a group touches."""
+    cout, cin = shape[0] // groups, shape[3] // groups
+    gamma = np.zeros((-(-shape[0] // block[0]), -(-shape[3] // block[1])), np.bool_)
+    for g in range(groups):
+        rows = slice(g * cout // block[0], -(-(g + 1) * cout // block[0]))
+        cols = slice(g * cin // block[1], -(-(g + 1) * cin // block[1]))
+        gamma[rows, cols] = True
+    return gamma

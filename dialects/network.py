@@ -1,0 +1,102 @@
+"""
+Finding one's way in a module: the network's function, its operations and weights.
+
+What a pass needs and does not find is an error that says which pass makes it.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, NoReturn
+
+import numpy as np
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.func import FuncOp
+from xdsl.ir import Block, Operation, SSAValue
+from xdsl.utils.exceptions import PassFailedException, VerifyException
+from xdsl.utils.symbol_table import SymbolTable
+
+from bsc.dialects.bsw import GetOp, SliceOp, WeightOp
+from bsc.dialects.qnn_base import ComputeOp
+from bsc.dialects.slices import SLICE_OPS, name_of, verify_slice
+from bsc.numerics import Int8, Int32
+
+
+def fail(op: Operation | SSAValue, message: str) -> NoReturn:
+    """Stop a pass with a one-line message that names the operation."""
+    raise PassFailedException(f"{name_of(op)}: {message}")
+
+
+class Network:
+    """The function `main` of a module whose operations are still on tensors.
+
+    Raises PassFailedException if there is none, and for slices that upstream's verifier
+    lets through.
+    """
+
+    def __init__(self, module: ModuleOp):
+        self.module = module
+        self.symbols = SymbolTable(module)
+        main = self.symbols.lookup("main")
+        if not isinstance(main, FuncOp):
+            raise PassFailedException(
+                "there is no func.func @main: this pass takes a qnn network, before "
+                "--lower-to-dataflow"
+            )
+        self.main = main
+        for op in self.block.ops:
+            if isinstance(op, SLICE_OPS):
+                try:
+                    verify_slice(op)
+                except VerifyException as e:
+                    fail(op, str(e))
+
+    @property
+    def block(self) -> Block:
+        """The body of the function."""
+        return self.main.body.block
+
+    def compute_ops(self) -> list[ComputeOp]:
+        """The operations of `qnn`, in order."""
+        return [op for op in self.block.ops if isinstance(op, ComputeOp)]
+
+    def weight(self, value: SSAValue) -> Weight:
+        """What a weight operand stands for."""
+        ranges: list[tuple[tuple[int, int], tuple[int, int]]] = []
+        while isinstance(value.owner, SliceOp):
+            ranges.append((value.owner.cout_range, value.owner.cin_range))
+            value = value.owner.source
+        if not isinstance(value.owner, GetOp):
+            fail(value, "a weight comes from bsw.get or bsw.slice")
+        name = value.owner.symbol.string_value()
+        op = self.symbols.lookup(name)
+        if not isinstance(op, WeightOp):
+            fail(value.owner, f"@{name} is not a bsw.weight")
+        cout, cin = (0, op.type.shape[0]), (0, op.type.shape[3])
+        for cout_range, cin_range in reversed(ranges):
+            cout = (cout[0] + cout_range[0], cout[0] + cout_range[1])
+            cin = (cin[0] + cin_range[0], cin[0] + cin_range[1])
+        return Weight(op, cout, cin)
+
+
+class Weight(NamedTuple):
+    """A part of a weight: output channels [cout) and input channels [cin) of `op`."""
+
+    op: WeightOp
+    cout: tuple[int, int]
+    cin: tuple[int, int]
+
+    def values(self) -> tuple[Int8, Int32]:
+        """The numbers (COUT, KH, KW, CIN) and the bias (COUT,), which goes with the first
+        input channel."""
+        weight, bias = self.op.values()
+        (o0, o1), (i0, i1) = self.cout, self.cin
+        if i0:
+            bias = np.zeros_like(bias)
+        return weight[o0:o1, :, :, i0:i1], bias[o0:o1]
+
+    def gamma(self) -> np.typing.NDArray[np.bool_] | None:
+        """Γ of the part, or None before `--detect-block-sparsity`."""
+        if self.op.gamma is None:
+            return None
+        (b0, b1), (o0, o1), (i0, i1) = self.op.block_shape, self.cout, self.cin
+        return self.op.gamma.data.bits[o0 // b0 : -(-o1 // b0), i0 // b1 : -(-i1 // b1)]

@@ -1,0 +1,150 @@
+"""
+`--fuse-epilogue`: fold requantize (relu, clip) and residual add into the producer.
+
+A core applies an epilogue while the exact sum is still in its registers, so a folded
+operation costs no transfers.  Every rounding that the model has is kept, in its order:
+
+    %c = qnn.conv2d %x, %w … -> tensor<…, #qnn.pos<4>>
+    %s = qnn.add %c, %r : … -> tensor<…, #qnn.pos<3>>
+    %y = qnn.requantize %s {epilogue = #qnn.epilogue<round 3 [0, 127]>} : …
+    // bsc-opt --fuse-epilogue
+    %y = qnn.conv2d %x, %w residual %r : …
+           {epilogue = #qnn.epilogue<round 4, add, round 3 [0, 127]>} : …
+
+Tensors that are no longer made are listed, each with the reason, in `qnn.elided`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import ArrayAttr, ModuleOp
+from xdsl.ir import Operation, SSAValue
+from xdsl.passes import ModulePass
+from xdsl.rewriter import InsertPoint, Rewriter
+
+from bsc.dialects.network import Network
+from bsc.dialects.qnn import AddOp, ConcatOp, RequantizeOp, ReshapeOp, WeightedOp
+from bsc.dialects.qnn_attributes import ELIDED, Add, ElidedAttr, EpilogueAttr, Step
+from bsc.dialects.qnn_base import ComputeOp, Operand
+from bsc.dialects.slices import location_name
+from bsc.numerics import Requant, Residual
+
+
+@dataclass(frozen=True)
+class FuseEpiloguePass(ModulePass):
+    """Fold requantize and residual add into the producing operation."""
+
+    name = "fuse-epilogue"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        network = Network(op)
+        order = {o: i for i, o in enumerate(network.block.ops)}
+        # In order, so that a chain (conv, add, requantize) folds link by link.
+        for user in network.compute_ops():
+            if isinstance(user, RequantizeOp):
+                _fold_requantize(user, order)
+            elif isinstance(user, AddOp):
+                _fold_add(user, order)
+
+
+def _fold_requantize(user: RequantizeOp, order: dict[Operation, int]) -> None:
+    producer = user.input.owner
+    if (
+        not isinstance(producer, ComputeOp)
+        # A concat rounds each input on its own; an alias has no arithmetic at all.
+        or isinstance(producer, ConcatOp | ReshapeOp)
+        or not _can_absorb(producer, user)
+    ):
+        return
+    values = [read.value for read in producer.reads()]
+    operands = producer.with_reads(values, producer.weight_value)
+    reason = f"its rounding is a step of the epilogue of {_name(user)}"
+    _replace(user, producer, operands, _steps(producer) + _steps(user), reason, order)
+
+
+def _fold_add(user: AddOp, order: dict[Operation, int]) -> None:
+    """Fold an add into the later of its producers, so that the other operand is there."""
+    found: list[tuple[WeightedOp, SSAValue]] = []
+    for value, other in ((user.lhs, user.rhs), (user.rhs, user.lhs)):
+        producer = value.owner
+        if (
+            isinstance(producer, WeightedOp)
+            and producer.residual is None
+            and _can_absorb(producer, user)
+        ):
+            found.append((producer, other))
+    if not found:
+        return
+    producer, other = max(found, key=lambda pair: order[pair[0]])
+    partial = [] if producer.partial is None else [producer.partial]
+    operands = [producer.input, producer.weight, partial, [other]]
+    reason = f"{_name(user)} adds it to the residual before it is stored"
+    steps = (*_steps(producer), Add(), *_steps(user))
+    _replace(user, producer, operands, steps, reason, order)
+
+
+def _can_absorb(producer: ComputeOp, user: ComputeOp) -> bool:
+    return (
+        producer.result.has_one_use()
+        and not producer.yields_partial_sum
+        and producer.mode is user.mode
+    )
+
+
+def _steps(op: ComputeOp) -> tuple[Step, ...]:
+    return tuple(Add() if isinstance(s, Residual) else s for s in op.steps())
+
+
+def _merged(steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    """The same steps without roundings that round nothing: at the same position, a
+    second rounding only narrows the bounds."""
+    out: list[Step] = []
+    for step in steps:
+        last = out[-1] if out else None
+        if isinstance(step, Requant) and isinstance(last, Requant) and step.pos == last.pos:
+            lo, hi = (min(max(v, step.lo), step.hi) for v in (last.lo, last.hi))
+            out[-1] = Requant(step.pos, lo, hi)
+        else:
+            out.append(step)
+    return tuple(out)
+
+
+def _replace(
+    user: ComputeOp,
+    producer: ComputeOp,
+    operands: Sequence[Operand],
+    steps: tuple[Step, ...],
+    reason: str,
+    order: dict[Operation, int],
+) -> None:
+    """Put one operation, at the place of `user`, in the place of both."""
+    new = producer.rebuilt(
+        operands,
+        user.result.type,
+        {"epilogue": EpilogueAttr(_merged(steps))},
+    )
+    elided = [*_elided(producer), *_elided(user)]
+    if (name := location_name(producer.location)) is not None:
+        elided.append(ElidedAttr(name, reason))
+    if elided:
+        new.attributes[ELIDED] = ArrayAttr(elided)
+    new.location = user.location
+    new.result.name_hint = user.result.name_hint
+    order[new] = order[user]
+    Rewriter.insert_op(new, InsertPoint.before(user))
+    user.result.replace_all_uses_with(new.result)
+    Rewriter.erase_op(user)
+    Rewriter.erase_op(producer)
+
+
+def _elided(op: ComputeOp) -> list[ElidedAttr]:
+    attr = op.attributes.get(ELIDED)
+    return list(cast(ArrayAttr[ElidedAttr], attr)) if attr is not None else []
+
+
+def _name(op: Operation) -> str:
+    return location_name(op.location) or op.name

@@ -1,0 +1,52 @@
+"""
+`--split-width`: columns of cores share W; what does not fit is split in time.
+
+In space, the output of every layer is cut along W into one piece a column, with explicit
+boundaries, so that 56 over 4, 7 over 4 and 1 over 4 are the same code (section 4.2 of the
+paper).  A global pool has no W left to share; its columns share C:
+
+    %y = qnn.conv2d %x, %w : … -> tensor<1x7x7x64xi8, #qnn.pos<4>>
+    %m = qnn.global_avg_pool %y : … -> tensor<1x1x1x64xi8, #qnn.pos<5>>
+    // bsc-opt --split-width
+    %y = qnn.conv2d %x, %w {columns = #dataflow.spread<w [0, 2, 4, 6, 7]>} : …
+    %m = qnn.global_avg_pool %y {columns = #dataflow.spread<c [0, 16, 32, 48, 64]>} : …
+
+In time, a layer of which not even one row fits in the memtiles is cut into several
+operations on slices of columns; `factor` cuts every layer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.passes import ModulePass
+
+from bsc.dialects.machine import arch_of
+from bsc.dialects.network import Network
+from bsc.dialects.placement import SpreadAttr
+from bsc.dialects.qnn import ReshapeOp
+from bsc.geometry import cut
+from bsc.splitting import W, cut_output, splittable
+from bsc.tiling.fit import parts_of_width
+from bsc.tiling.from_ir import default_columns, layer_shape
+
+
+@dataclass(frozen=True)
+class SplitWidthPass(ModulePass):
+    """Share W over the columns; cut it in `factor` operations, or as few as fit."""
+
+    name = "split-width"
+
+    factor: int | None = None
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        network, arch = Network(op), arch_of(op)
+        for layer in network.compute_ops():
+            if splittable(layer, W):
+                parts = self.factor or parts_of_width(layer_shape(network, layer, arch), arch)
+                cut_output(layer, W, cut(layer.shape[W], parts))
+        for layer in network.compute_ops():
+            if not isinstance(layer, ReshapeOp):
+                layer.properties["columns"] = SpreadAttr(default_columns(layer, arch))
