@@ -14,12 +14,16 @@ from bsc.errors import BscError
 
 
 class Buffer(NamedTuple):
-    """`size` bytes that are live in the steps `lower` to `upper`, both included."""
+    """`size` bytes that are live in the steps `lower` to `upper`, both included.
+
+    `fixed` is the offset of a buffer that somebody has placed already.
+    """
 
     name: str
     lower: int
     upper: int
     size: int
+    fixed: int | None = None
 
 
 class Packing(NamedTuple):
@@ -64,10 +68,14 @@ def _first_fit(
     align: int,
     order: Callable[[Buffer], tuple[int, int]],
 ) -> Packing:
-    offsets: list[int | None] = [None] * len(buffers)
-    placed: list[tuple[int, int, int, int]] = []
+    offsets: list[int | None] = [b.fixed for b in buffers]
+    placed = sorted(
+        (b.fixed, b.fixed + b.size, b.lower, b.upper) for b in buffers if b.fixed is not None
+    )
     for index in sorted(range(len(buffers)), key=lambda i: (*order(buffers[i]), i)):
         b = buffers[index]
+        if b.fixed is not None:
+            continue
         offset = 0
         # Placed buffers by address: the first gap that is long enough is taken.
         for start, end, lower, upper in placed:

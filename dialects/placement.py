@@ -93,7 +93,8 @@ class Memory(StrEnum):
 
 
 class Place(NamedTuple):
-    """An address in bytes; in memtiles the same in each, with the spread over them."""
+    """An address in bytes; in memtiles the same in each, with a tensor's spread over them
+    (weights have none: each memtile holds what its links carry)."""
 
     memory: Memory
     address: int
@@ -107,6 +108,7 @@ class PlaceAttr(Data[Place]):
 
         #dataflow.place<ddr 0x1000>
         #dataflow.place<memtile 0x1c00, w [0, 14, 28, 42, 56]>
+        #dataflow.place<memtile 0x4000>      // weights
     """
 
     name = "dataflow.place"
@@ -129,8 +131,8 @@ class PlaceAttr(Data[Place]):
                 printer.print_string(f", {_spread_text(spread)}")
 
     def verify(self) -> None:
-        if (self.data.memory is Memory.MEMTILE) != (self.data.spread is not None):
-            raise VerifyException("a place in memtiles, and only that, has a spread")
+        if self.data.memory is Memory.DDR and self.data.spread is not None:
+            raise VerifyException("only a place in memtiles has a spread")
 
 
 class Stationary(StrEnum):

@@ -13,7 +13,7 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.ir import Operation
 from xdsl.parser import Parser, ParserState
-from xdsl.utils.exceptions import DiagnosticException
+from xdsl.utils.exceptions import DiagnosticException, ParseError
 from xdsl.utils.lexer import Input, Span
 from xdsl.utils.mlir_lexer import MLIRLexer
 
@@ -54,12 +54,16 @@ class Locations:
     """Where the parser stood when an attribute did not verify."""
 
     def parse_module(self, allow_implicit_module: bool) -> ModuleOp:
-        """Parse the module.  Raises what xDSL's parser raises."""
+        """Parse the module.  Raises ParseError, or VerifyException for an attribute."""
         try:
             return self.parser.parse_module(allow_implicit_module)
         except DiagnosticException:
             self.reached = self._at(self.parser.pos)
             raise
+        except (NotImplementedError, ValueError) as e:
+            # xDSL's answer to a few odd texts, such as array<i7: 1>.
+            here = Span(self.parser.pos, self.parser.pos, self.parser.lexer.input)
+            raise ParseError(here, str(e)) from e
 
     def of(self, op: Operation) -> str | None:
         """`file:line:column` of an operation that was in the text, else None."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 import json
+import math
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import cast
 
 from bsc.arch import Arch
@@ -15,7 +16,6 @@ from bsc.asm.program import (
     Instr,
     LockUse,
     Post,
-    Program,
     Slots,
     Value,
     expand,
@@ -29,12 +29,17 @@ _LOCK = re.compile(
     r"(?:@(?P<where>l|r|all))?(?:\*(?P<amount>\d+))?(?:/(?P<period>\d+))?"
 )
 _STEP = re.compile(r"round\((-?\d+)(?:,(-?\d+),(-?\d+))?\)|add\((-?\d+)\)")
+_MOST_ITERATIONS = 2**20
 _LIMIT = 2**40
 """No number of a program is larger: it keeps a mistyped one from becoming a huge array."""
 
 
-def parse_instr(tokens: list[str], program: Program, number: int) -> Instr:
-    """One instruction from its words.  Raises BscError without the line's number."""
+def parse_words(tokens: list[str], number: int) -> Instr:
+    """One instruction from its words, mnemonic first.
+
+    Checks the form only; `check_fields` and `check_locks` hold it against a machine and
+    the declared locks.  Raises BscError without the line's number.
+    """
     mnemonic = tokens[0]
     if mnemonic not in SPECS:
         raise BscError(f"unknown instruction '{mnemonic}'{hint(mnemonic, SPECS)}")
@@ -45,8 +50,8 @@ def parse_instr(tokens: list[str], program: Program, number: int) -> Instr:
     if count is None:
         raise BscError(f"{mnemonic}: {'iteration' if spec.is_compute else 'iter'} is missing")
     iters = tuple(parse_int(n, least=1) for n in count.split("x"))
-    if len(iters) > 2:
-        raise BscError(f"iter {count}: at most two levels of iterations")
+    if len(iters) > 2 or math.prod(iters) > _MOST_ITERATIONS:
+        raise BscError(f"iter {count}: at most two levels, {_MOST_ITERATIONS} in all")
     lock = words.pop("Lock", None)
     if lock is not None and mnemonic not in ("LOADFM", "LOADWDM", "WRITEFM"):
         raise BscError(f"{mnemonic} has no Lock; use acq= and rel=")
@@ -59,17 +64,23 @@ def parse_instr(tokens: list[str], program: Program, number: int) -> Instr:
             fields[name] = _parse_field(text, by_name[name])
         except BscError as e:
             raise BscError(f"{mnemonic}: {name}={text}: {e}") from None
-    instr = Instr(
+    return Instr(
         mnemonic,
         iters,
         fields,
-        _parse_lock(lock, program) if lock is not None else None,
-        _parse_locks(acquire, program),
-        _parse_locks(release, program),
+        _parse_lock(lock) if lock is not None else None,
+        _parse_locks(acquire),
+        _parse_locks(release),
         number,
     )
-    check_fields(instr, program.arch)
-    return instr
+
+
+def check_locks(instr: Instr, locks: Collection[str]) -> None:
+    """Check that all locks of an instruction are declared.  Raises BscError."""
+    for use in (*instr.acquires, *instr.releases):
+        for name in use.names:
+            if name not in locks:
+                raise BscError(f"unknown lock '{name}'{hint(name, locks)}")
 
 
 def check_fields(instr: Instr, arch: Arch) -> None:
@@ -175,18 +186,15 @@ def parse_int(text: str, least: int | None = None) -> int:
     return value
 
 
-def _parse_locks(text: str, program: Program) -> tuple[LockUse, ...]:
-    return tuple(_parse_lock(part, program) for part in text.split(",") if part)
+def _parse_locks(text: str) -> tuple[LockUse, ...]:
+    return tuple(_parse_lock(part) for part in text.split(",") if part)
 
 
-def _parse_lock(text: str, program: Program) -> LockUse:
+def _parse_lock(text: str) -> LockUse:
     match = _LOCK.fullmatch(text)
     if match is None:
         raise BscError(f"'{text}' is not a lock: write k_0, k_0|k_0p, k_0@l*2/9")
     names = tuple(match["names"].split("|"))
-    for name in names:
-        if name not in program.locks:
-            raise BscError(f"unknown lock '{name}'{hint(name, program.locks)}")
     amount, period = int(match["amount"] or 1), int(match["period"] or 1)
     if amount < 1 or period < 1:
         raise BscError(f"'{text}': amount and period are at least 1")

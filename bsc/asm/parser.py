@@ -13,7 +13,15 @@ import re
 from collections.abc import Callable, Iterable
 
 from bsc.arch import Arch
-from bsc.asm.instr_parser import hint, parse_instr, parse_int, parse_value, split_pair
+from bsc.asm.instr_parser import (
+    check_fields,
+    check_locks,
+    hint,
+    parse_int,
+    parse_value,
+    parse_words,
+    split_pair,
+)
 from bsc.asm.isa import VERSION
 from bsc.asm.program import Alias, Elided, Layer, Lock, Port, Program, Ready, Stage, Tensor
 from bsc.errors import BscError
@@ -78,7 +86,10 @@ class _Reader:
             raise BscError(f"a program starts with '.bsc {VERSION}', not '{head}'")
         if not head.startswith("."):
             self._start_body()
-            self.program.body.append(parse_instr(tokens, self.program, number))
+            instr = parse_words(tokens, number)
+            check_locks(instr, self.program.locks)
+            check_fields(instr, self.program.arch)
+            self.program.body.append(instr)
         elif head in self.directives:
             if head in (".layer", ".stage", ".ready"):
                 self._start_body()

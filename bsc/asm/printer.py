@@ -104,8 +104,13 @@ def _ready(ready: Ready) -> str:
 
 def print_instr(instr: Instr) -> str:
     """One instruction: the paper's words first, then the other fields by name."""
+    return f"{instr.mnemonic:<8} {instr_words(instr)}"
+
+
+def instr_words(instr: Instr) -> str:
+    """The words of an instruction behind its mnemonic."""
     spec = instr.spec
-    words = [f"{instr.mnemonic:<8}"]
+    words: list[str] = []
     if instr.lock is not None:
         words.append(f"Lock {_lock(instr.lock)}")
     kinds = {field.name: field.kind for field in spec.fields}

@@ -97,9 +97,15 @@ def _inference(model: onnx.ModelProto) -> Callable[[], Mapping[str, Dims]]:
 
     @cache
     def shapes() -> Mapping[str, Dims]:
+        copied = onnx.ModelProto()
+        copied.CopyFrom(model)
+        # Inference gives up on operators of domains that are not imported.
+        imported = {item.domain for item in copied.opset_import}
+        for domain in {node.domain for node in copied.graph.node} - imported:
+            copied.opset_import.add(domain=domain, version=1)
         try:
-            inferred = onnx.shape_inference.infer_shapes(model)
-        except (RuntimeError, ValueError):
+            inferred = onnx.shape_inference.infer_shapes(copied)
+        except (onnx.shape_inference.InferenceError, RuntimeError, ValueError):
             # It has no shapes for a broken model; the problem itself is found elsewhere.
             return {}
         known: dict[str, Dims] = {}

@@ -1,0 +1,347 @@
+"""
+The program level of `dataflow`: one operation for each line of the program text.
+
+    dataflow.program "resnet50" {
+      dataflow.tensor "t0" "data" shape [56, 56, 64] type "i8" pos 5 pixel 64 ddr 0x0
+      dataflow.layer "conv1" op "conv2d"
+      dataflow.stage "body"
+      %a = dataflow.loadfm "memtile 0x00000 core 0x2480|0x4080 iter 9 h=7 …"
+      %b = dataflow.conv "iteration 9 in=0x2480|0x4080 …" after %a
+      …
+    }
+
+An instruction's fields are written as in the program text, so that there is one grammar
+(`docs/asm.md`), and are checked against the same table (`bsc.asm.isa`).  The order between
+instructions on different channels and cores is first given by tokens (`after %a`), and
+by locks among the fields once `--chain-locks` has run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from xdsl.dialects.builtin import (
+    ArrayAttr,
+    DenseArrayBase,
+    IntegerAttr,
+    ModuleOp,
+    StringAttr,
+    i64,
+)
+from xdsl.ir import (
+    Attribute,
+    Data,
+    Operation,
+    ParametrizedAttribute,
+    Region,
+    SSAValue,
+    TypeAttribute,
+)
+from xdsl.irdl import (
+    IRDLOperation,
+    ParsePropInAttrDict,
+    irdl_attr_definition,
+    irdl_op_definition,
+    opt_prop_def,
+    prop_def,
+    region_def,
+    result_def,
+    traits_def,
+    var_operand_def,
+)
+from xdsl.parser import AttrParser, Parser
+from xdsl.printer import Printer
+from xdsl.traits import NoTerminator, SymbolOpInterface
+from xdsl.utils.exceptions import VerifyException
+
+from bsc.asm.instr_parser import check_fields, parse_words
+from bsc.asm.isa import SPECS
+from bsc.asm.printer import instr_words
+from bsc.asm.program import Instr
+from bsc.dialects.machine import arch_of
+from bsc.dialects.placement import PlaceAttr
+from bsc.dialects.qnn_attributes import ElidedAttr, HostAttr
+from bsc.errors import BscError
+
+
+@irdl_attr_definition
+class TokenType(ParametrizedAttribute, TypeAttribute):
+    """That an instruction is done, in all its iterations."""
+
+    name = "dataflow.token"
+
+
+@irdl_attr_definition
+class CostAttr(Data[tuple[float, float, str]]):
+    """
+    When an instruction starts, how long it takes (both in seconds), and what bounds it.
+
+        #dataflow.cost<start 1.2e-05, duration 3e-06, "compute">
+    """
+
+    name = "dataflow.cost"
+
+    @classmethod
+    def parse_parameter(cls, parser: AttrParser) -> tuple[float, float, str]:
+        with parser.in_angle_brackets():
+            parser.parse_keyword("start")
+            start = float(parser.parse_number())
+            parser.parse_punctuation(",")
+            parser.parse_keyword("duration")
+            duration = float(parser.parse_number())
+            parser.parse_punctuation(",")
+            return start, duration, parser.parse_str_literal()
+
+    def print_parameter(self, printer: Printer) -> None:
+        start, duration, bound = self.data
+        with printer.in_angle_brackets():
+            printer.print_string(f'start {start!r}, duration {duration!r}, "{bound}"')
+
+
+@irdl_attr_definition
+class InstrAttr(Data[Instr]):
+    """The words of an instruction, as in the program text, with its mnemonic first."""
+
+    name = "dataflow.instr"
+
+    @classmethod
+    def parse_parameter(cls, parser: AttrParser) -> Instr:
+        with parser.in_angle_brackets():
+            return parse_text(parser, None)
+
+    def print_parameter(self, printer: Printer) -> None:
+        with printer.in_angle_brackets():
+            printer.print_string_literal(f"{self.data.mnemonic} {instr_words(self.data)}")
+
+
+def parse_text(parser: AttrParser, mnemonic: str | None) -> Instr:
+    """A string literal with the words of an instruction."""
+    pos = parser.pos
+    text = parser.parse_str_literal()
+    tokens = text.split()
+    if mnemonic is not None:
+        tokens.insert(0, mnemonic)
+    try:
+        return parse_words(tokens, 0)
+    except BscError as e:
+        parser.raise_error(str(e), pos)
+
+
+class InstrOp(IRDLOperation):
+    """One instruction.  `after` are tokens of instructions that must be done before."""
+
+    instr = prop_def(InstrAttr)
+    cost = opt_prop_def(CostAttr)
+    after = var_operand_def(TokenType)
+    token = result_def(TokenType)
+
+    def __init__(self, instr: Instr, after: Sequence[SSAValue] = ()):
+        super().__init__(
+            operands=[after],
+            result_types=[TokenType()],
+            properties={"instr": InstrAttr(instr)},
+        )
+
+    @property
+    def data(self) -> Instr:
+        """The instruction as data."""
+        return self.instr.data
+
+    def verify_(self) -> None:
+        if self.data.mnemonic != _mnemonic(self.name):
+            raise VerifyException(f"{self.name} holds a {self.data.mnemonic}")
+        module: Operation | None = self
+        while module is not None and not isinstance(module, ModuleOp):
+            module = module.parent_op()
+        if module is not None:
+            try:
+                check_fields(self.data, arch_of(module))
+            except BscError as e:
+                raise VerifyException(str(e)) from None
+
+    def print(self, printer: Printer) -> None:
+        printer.print_string(" ")
+        printer.print_string_literal(instr_words(self.data))
+        if self.after:
+            printer.print_string(" after ")
+            printer.print_list(self.after, printer.print_ssa_value)
+        if self.cost is not None:
+            printer.print_string(" cost ")
+            self.cost.print_parameter(printer)
+        printer.print_op_attributes(self.attributes)
+
+    @classmethod
+    def parse(cls, parser: Parser) -> InstrOp:
+        instr = parse_text(parser, _mnemonic(cls.name))
+        after: list[SSAValue] = []
+        if parser.parse_optional_keyword("after"):
+            names = parser.parse_comma_separated_list(
+                parser.Delimiter.NONE, parser.parse_unresolved_operand
+            )
+            after = [parser.resolve_operand(name, TokenType()) for name in names]
+        op = cls(instr, after)
+        if parser.parse_optional_keyword("cost"):
+            op.properties["cost"] = CostAttr(CostAttr.parse_parameter(parser))
+        op.attributes |= parser.parse_optional_attr_dict()
+        return op
+
+
+def _mnemonic(name: str) -> str:
+    return name.removeprefix("dataflow.").upper()
+
+
+def _instruction(mnemonic: str) -> type[InstrOp]:
+    """The operation of one mnemonic: `LOADFM` is `dataflow.loadfm`."""
+    spec = SPECS[mnemonic]
+    members = {
+        "name": f"dataflow.{mnemonic.lower()}",
+        "__doc__": f"{mnemonic}: {spec.text}.",
+        "__module__": __name__,
+    }
+    return irdl_op_definition(type(f"{mnemonic.title()}Op", (InstrOp,), members))
+
+
+INSTRUCTIONS: dict[str, type[InstrOp]] = {m: _instruction(m) for m in SPECS}
+"""The operation of each mnemonic."""
+
+
+@irdl_op_definition
+class ProgramOp(IRDLOperation):
+    """A whole program: declarations, then layers, stages and instructions in text order."""
+
+    name = "dataflow.program"
+
+    sym_name = prop_def(StringAttr)
+    elided = opt_prop_def(ArrayAttr[ElidedAttr])
+    body = region_def("single_block")
+
+    traits = traits_def(NoTerminator(), SymbolOpInterface())
+    irdl_options = (ParsePropInAttrDict(),)
+    assembly_format = "$sym_name attr-dict-with-keyword $body"
+
+    def __init__(self, name: str, body: Region, elided: Sequence[ElidedAttr] = ()):
+        super().__init__(
+            properties={
+                "sym_name": StringAttr(name),
+                "elided": ArrayAttr(elided) if elided else None,
+            },
+            regions=[body],
+        )
+
+
+@irdl_op_definition
+class TensorOp(IRDLOperation):
+    """A tensor: shape H, W, C, bytes of a pixel as stored, and its address in DDR if any."""
+
+    name = "dataflow.tensor"
+
+    tensor = prop_def(StringAttr)
+    onnx_name = prop_def(StringAttr)
+    shape = prop_def(DenseArrayBase.constr(i64))
+    element = prop_def(StringAttr)
+    pos = prop_def(IntegerAttr.constr(i64))
+    pixel = prop_def(IntegerAttr.constr(i64))
+    ddr = opt_prop_def(IntegerAttr.constr(i64))
+
+    irdl_options = (ParsePropInAttrDict(),)
+    assembly_format = "$tensor $onnx_name `shape` $shape attr-dict"
+
+
+@irdl_op_definition
+class PortOp(IRDLOperation):
+    """An input or output of the program, and what the host sees of it."""
+
+    name = "dataflow.port"
+
+    direction = prop_def(StringAttr)
+    tensor = prop_def(StringAttr)
+    host = prop_def(HostAttr)
+
+    assembly_format = "$direction $tensor qualified($host) attr-dict"
+
+    def verify_(self) -> None:
+        if self.direction.data not in ("input", "output"):
+            raise VerifyException(f"a port is an input or an output, not {self.direction}")
+
+
+@irdl_op_definition
+class AliasOp(IRDLOperation):
+    """A tensor of the model with the same bytes as another."""
+
+    name = "dataflow.alias"
+
+    onnx_name = prop_def(StringAttr)
+    tensor = prop_def(StringAttr)
+
+    assembly_format = "$onnx_name `of` $tensor attr-dict"
+
+
+@irdl_op_definition
+class LockOp(IRDLOperation):
+    """A family of locks, one on each tile of a kind, with its initial value."""
+
+    name = "dataflow.lock"
+
+    lock = prop_def(StringAttr)
+    tile = prop_def(StringAttr)
+    init = prop_def(IntegerAttr.constr(i64))
+
+    assembly_format = "$lock $tile `init` $init attr-dict"
+
+
+@irdl_op_definition
+class LayerOp(IRDLOperation):
+    """From here on, instructions of one operation of the network."""
+
+    name = "dataflow.layer"
+
+    layer = prop_def(StringAttr)
+    kind = prop_def(StringAttr)
+
+    assembly_format = "$layer `op` $kind attr-dict"
+
+    def __init__(self, layer: str, kind: str):
+        super().__init__(properties={"layer": StringAttr(layer), "kind": StringAttr(kind)})
+
+
+@irdl_op_definition
+class StageOp(IRDLOperation):
+    """From here on, instructions that run iteration by iteration."""
+
+    name = "dataflow.stage"
+
+    label = prop_def(StringAttr)
+
+    assembly_format = "$label attr-dict"
+
+    def __init__(self, label: str):
+        super().__init__(properties={"label": StringAttr(label)})
+
+
+@irdl_op_definition
+class ReadyOp(IRDLOperation):
+    """From here on a tensor is complete, in the memtiles or in DDR."""
+
+    name = "dataflow.ready"
+
+    tensor = prop_def(StringAttr)
+    place = prop_def(PlaceAttr)
+
+    assembly_format = "$tensor qualified($place) attr-dict"
+
+    def __init__(self, tensor: str, place: PlaceAttr):
+        super().__init__(properties={"tensor": StringAttr(tensor), "place": place})
+
+
+ALL_OPS: list[type[Operation]] = [
+    ProgramOp,
+    TensorOp,
+    PortOp,
+    AliasOp,
+    LockOp,
+    LayerOp,
+    StageOp,
+    ReadyOp,
+    *INSTRUCTIONS.values(),
+]
+ALL_ATTRIBUTES: list[type[Attribute]] = [TokenType, CostAttr, InstrAttr]
