@@ -58,7 +58,7 @@ from bsc.asm.instr_parser import check_fields, parse_words
 from bsc.asm.isa import SPECS
 from bsc.asm.printer import instr_words
 from bsc.asm.program import Instr
-from bsc.dialects.machine import arch_of
+from bsc.dialects.machine import arch_or_default
 from bsc.dialects.placement import PlaceAttr
 from bsc.dialects.qnn_attributes import ElidedAttr, HostAttr
 from bsc.errors import BscError
@@ -74,9 +74,10 @@ class TokenType(ParametrizedAttribute, TypeAttribute):
 @irdl_attr_definition
 class CostAttr(Data[tuple[float, float, str]]):
     """
-    When an instruction starts, how long it takes (both in seconds), and what bounds it.
+    When an instruction starts, how long it takes (in nanoseconds, to the picosecond), and
+    what bounds it.
 
-        #dataflow.cost<start 1.2e-05, duration 3e-06, "compute">
+        #dataflow.cost<start 12000.0, duration 3000.25, "compute">
     """
 
     name = "dataflow.cost"
@@ -95,7 +96,7 @@ class CostAttr(Data[tuple[float, float, str]]):
     def print_parameter(self, printer: Printer) -> None:
         start, duration, bound = self.data
         with printer.in_angle_brackets():
-            printer.print_string(f'start {start!r}, duration {duration!r}, "{bound}"')
+            printer.print_string(f'start {start:.3f}, duration {duration:.3f}, "{bound}"')
 
 
 @irdl_attr_definition
@@ -155,7 +156,7 @@ class InstrOp(IRDLOperation):
             module = module.parent_op()
         if module is not None:
             try:
-                check_fields(self.data, arch_of(module))
+                check_fields(self.data, arch_or_default(module))
             except BscError as e:
                 raise VerifyException(str(e)) from None
 

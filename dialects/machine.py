@@ -80,8 +80,14 @@ def _closest_preset(arch: Arch) -> Arch:
     return preset(DEFAULT_ARCH)
 
 
+def arch_or_default(module: ModuleOp) -> Arch:
+    """The module's machine, or the default one."""
+    attr = module.attributes.get(ARCH)
+    return attr.data if isinstance(attr, ArchAttr) else preset(DEFAULT_ARCH)
+
+
 def arch_of(module: ModuleOp) -> Arch:
     """The module's machine.  A module without one gets the default, for all to see."""
-    if not isinstance(attr := module.attributes.get(ARCH), ArchAttr):
-        attr = module.attributes[ARCH] = ArchAttr(preset(DEFAULT_ARCH))
-    return attr.data
+    arch = arch_or_default(module)
+    module.attributes[ARCH] = ArchAttr(arch)
+    return arch

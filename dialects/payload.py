@@ -110,8 +110,9 @@ class PayloadAttr(Data[Payload]):
                 printer.print_string(f"splat {payload.content[0]}, size {payload.size}")
                 return
             if payload.file is None:
-                printer.print_string("base64 ")
-                printer.print_string_literal(base64.b64encode(payload.content.data).decode())
+                # Not print_string_literal, which escapes character by character.
+                text = base64.b64encode(payload.content.data).decode()
+                printer.print_string(f'base64 "{text}"')
                 return
             printer.print_string(f'sha256 "{payload.digest}", file ')
             printer.print_string_literal(payload.file)

@@ -15,7 +15,7 @@ from xdsl.irdl import IRDLOperation, ParsePropInAttrDict, opt_prop_def, result_d
 from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
-from bsc.dialects.placement import SpreadAttr, SubvolumeAttr
+from bsc.dialects.placement import Spread, SpreadAttr, SubvolumeAttr
 from bsc.dialects.qnn_attributes import Add, EpilogueAttr, position_of, shape_of
 from bsc.geometry import Window
 from bsc.numerics import Epilogue, Requant, Residual, Rounding
@@ -165,14 +165,21 @@ class ComputeOp(IRDLOperation, ABC):
 
     def _verify_spreads(self) -> None:
         _, _, width, channels = self.shape
-        for name, spread in (("columns", self.columns), ("rows", self.rows)):
-            if spread is None or not spread.data.bounds:
-                continue
-            size = width if spread.data.axis == "w" else channels
-            if name == "rows" and spread.data.axis != "c":
+        if self.columns is not None and self.columns.data.bounds:
+            columns = self.columns.data
+            _verify_covers("columns", columns, width if columns.axis == "w" else channels)
+            if columns.axis == "c":
+                # Rows then share what one column has.
+                channels = max(columns.sizes)
+        if self.rows is not None:
+            if self.rows.data.axis != "c":
                 raise VerifyException("rows share output channels: a spread over c")
-            if spread.data.bounds[-1] < size:
-                raise VerifyException(
-                    f"{name}: boundaries end at {spread.data.bounds[-1]}, "
-                    f"{spread.data.axis.value.upper()} is {size}"
-                )
+            _verify_covers("rows", self.rows.data, channels)
+
+
+def _verify_covers(name: str, spread: Spread, size: int) -> None:
+    if spread.bounds[-1] < size:
+        raise VerifyException(
+            f"{name}: boundaries end at {spread.bounds[-1]}, "
+            f"{spread.axis.value.upper()} is {size}"
+        )

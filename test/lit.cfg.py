@@ -28,15 +28,11 @@ config.excludes = ["unit", "e2e", "Inputs"]
 tools = str(Path(sys.executable).parent)
 config.environment["PATH"] = os.pathsep.join((tools, config.environment["PATH"]))
 
-# Prints, reads what it printed, prints again: custom form, and generic form in between.
 config.substitutions += [
+    # Printed in the custom form, read, printed in the generic form, read, and printed.
     (
         "BSC_ROUNDTRIP",
-        "bsc-opt %s --split-input-file | bsc-opt --split-input-file | filecheck %s",
-    ),
-    (
-        "BSC_GENERIC_ROUNDTRIP",
-        "bsc-opt %s --split-input-file --print-op-generic "
+        "bsc-opt %s --split-input-file | bsc-opt --split-input-file --print-op-generic "
         "| bsc-opt --split-input-file | filecheck %s",
     ),
     # Invalid modules, one a chunk: the messages of parser and verifiers.

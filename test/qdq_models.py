@@ -248,7 +248,7 @@ def random_input(model: onnx.ModelProto, seed: int = 0) -> dict[str, Array]:
         if value.type.tensor_type.elem_type == TensorProto.INT8:
             feeds[value.name] = rng.integers(-128, 128, dims).astype(np.int8)
         else:
-            feeds[value.name] = (rng.standard_normal(dims) * 4).astype(np.float32)
+            feeds[value.name] = np.asarray(rng.standard_normal(dims) * 4, np.float32)
     return feeds
 
 

@@ -71,7 +71,7 @@ class Node:
         value = self.attributes.get(key, default)
         if not isinstance(value, str | bytes):
             raise Refusal(f"attribute {key} must be a string, not {value!r}")
-        return text(value)
+        return value if isinstance(value, str) else value.decode("utf-8", "backslashreplace")
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,10 @@ class Graph:
 def read_graph(
     model: onnx.ModelProto, folder: Path | None, opset: int, problems: Problems
 ) -> Graph:
-    """The graph of `model`; what is wrong with it is noted in `problems`."""
+    """The graph of `model`; what is wrong with it is noted in `problems`.
+
+    Raises UnicodeDecodeError for names that are not UTF-8.
+    """
     proto = model.graph
     nodes = [_node(i, node) for i, node in enumerate(proto.node)]
     constants = _constants(proto, nodes, ExternalFiles(folder), problems)

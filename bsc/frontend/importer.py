@@ -12,6 +12,7 @@ import onnx
 from xdsl.dialects.builtin import ModuleOp
 
 # Imported for their importers, which register themselves.
+from bsc.errors import BscError
 from bsc.frontend import elementwise, host, linear, pools, quantize, shapes
 from bsc.frontend.builder import Builder, check_size
 from bsc.frontend.graph import Declared, Dims, Graph, Node, read_graph
@@ -60,8 +61,12 @@ def import_onnx(source: str | Path | onnx.ModelProto) -> Imported:
     """
     file = load(source)
     problems = Problems(file.where)
-    opset = opset_of(file.model, problems)
-    graph = read_graph(file.model, file.folder, opset, problems)
+    try:
+        opset = opset_of(file.model, problems)
+        graph = read_graph(file.model, file.folder, opset, problems)
+    except UnicodeDecodeError as e:
+        name = ascii(bytes(e.object))
+        raise BscError(f"{file.where}: not an ONNX model: {name} is not UTF-8") from None
     _check_form(graph, problems)
     state = State(
         Builder([declared.name for declared in graph.inputs]), inferred=_inference(file.model)
@@ -74,11 +79,11 @@ def import_onnx(source: str | Path | onnx.ModelProto) -> Imported:
 
 def _check_form(graph: Graph, problems: Problems) -> None:
     """Raises BscError for a model that is not quantized: every node would be wrong."""
-    if not graph.nodes and not problems:
-        problems.add("the graph has no nodes: nothing to compute")
-    elif not any(
-        node.op_type in _QUANTIZERS or _is_fused(node.op_type) for node in graph.nodes
-    ):
+    if not graph.nodes:
+        if not problems:
+            problems.add("the graph has no nodes: nothing to compute")
+        problems.raise_if_any()
+    if not any(node.op_type in _QUANTIZERS or _is_fused(node.op_type) for node in graph.nodes):
         problems.add(
             "is a float model (it has no QuantizeLinear and no DequantizeLinear): quantize it "
             "first, e.g. with 'bsc prepare'"

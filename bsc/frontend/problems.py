@@ -64,5 +64,6 @@ def quoted(name: str) -> str:
 
 
 def text(value: str | bytes) -> str:
-    """A string of the file: protobuf hands out as bytes what is not UTF-8."""
-    return value if isinstance(value, str) else value.decode("utf-8", "backslashreplace")
+    """A string of the file.  Raises UnicodeDecodeError if it is not UTF-8, as older
+    versions of protobuf do by themselves: newer ones hand such strings out as bytes."""
+    return value if isinstance(value, str) else value.decode()

@@ -39,7 +39,7 @@ def dequantize(state: State, node: Node, args: Args) -> Value:
             if isinstance(value, Input) and value.type == "int8":
                 name = node.inputs[0]
                 return replace(_argument(state, value, name, pos), real=True)
-            raise Refusal(f"reads {value.type} {quoted(value.name)}: int8 is accepted")
+            raise Refusal(f"reads {quoted(value.name)} of {value.type}: int8 is accepted")
         case Tensor(real=False):
             state.scales.check_dequantize(node, args, "int8")
             if value.pos != pos:

@@ -104,12 +104,13 @@ def weight(node: Node, args: Args, index: int, what: str) -> Scaled:
     if isinstance(value, Scaled):
         return value
     name = quoted(node.inputs[index]) if index < len(node.inputs) else str(index)
+    accepted = "int32" if what == "bias" else "int8"
     if isinstance(value, Constant):
         raise Refusal(
-            f"{what} {name} is {value.type}: an int8 initializer with a DequantizeLinear is "
-            "expected"
+            f"{what} {name} is {value.type}: an {accepted} initializer with a "
+            "DequantizeLinear is expected"
         )
-    raise Refusal(f"{what} {name} is not a constant: an int8 initializer is expected")
+    raise Refusal(f"{what} {name} is not a constant: an {accepted} initializer is expected")
 
 
 def constant(node: Node, args: Args, index: int, what: str) -> Array | None:

@@ -69,7 +69,7 @@ class Scales:
     def check_dequantize(self, node: Node, args: Sequence[Value | None], type: str) -> None:
         """Raises Refusal unless DequantizeLinear `node` reads `type` with zero point 0."""
         if type not in ("int8", "int32"):
-            raise Refusal(f"reads {type}: {_accepted(type)}")
+            raise Refusal(f"reads {quoted(node.inputs[0])} of {type}: {_accepted(type)}")
         if len(args) > 2 and args[2] is not None:
             self._check_zero(node, args[2], type)
 

@@ -96,8 +96,10 @@ def array_of(tensor: TensorProto, files: ExternalFiles) -> Array | None:
     Raises Refusal if its dimensions and its data do not agree.
     """
     dims = tuple(tensor.dims)
-    if any(n < 0 for n in dims) or len(dims) > _LARGEST_RANK:
-        raise Refusal(f"dimensions {list(dims)} must be positive, and at most {_LARGEST_RANK}")
+    if any(n < 0 for n in dims):
+        raise Refusal(f"has dimensions {list(dims)}: none may be negative")
+    if len(dims) > _LARGEST_RANK:
+        raise Refusal(f"has {len(dims)} dimensions: at most {_LARGEST_RANK} are accepted")
     if tensor.HasField("segment"):
         raise Refusal("is stored in segments, which is not supported: store it whole")
     if tensor.data_type not in _TYPES:

@@ -12,6 +12,9 @@ from bsc.frontend.graph import Node
 from bsc.frontend.problems import Refusal
 from bsc.geometry import Axis, Window, ceil_div
 
+_LARGEST = 2**16
+"""Kernels, strides and padding beyond this are mistakes, not networks."""
+
 
 def window_of(node: Node, kernel: Sequence[int], rows: int, cols: int) -> Window:
     """The window of `node` with `kernel` = (KH, KW) over an input of rows x cols.
@@ -48,10 +51,10 @@ def _list(node: Node, key: str, least: int, default: tuple[int, ...]) -> tuple[i
     values = node.numbers(key)
     if values is None:
         return default
-    if len(values) != len(default) or min(values) < least:
+    if len(values) != len(default) or not least <= min(values) <= max(values) <= _LARGEST:
         raise Refusal(
-            f"attribute {key} is {list(values)}: {len(default)} numbers of at least {least} "
-            "are accepted (two dimensions)"
+            f"attribute {key} is {list(values)}: {len(default)} numbers of {least} to "
+            f"{_LARGEST} are accepted (two dimensions)"
         )
     return values
 

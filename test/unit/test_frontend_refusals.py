@@ -289,7 +289,7 @@ def no_zero_point(net: Net):
     net.node("QuantizeLinear", 1).input.pop()
 
 
-@refused(r"\(DequantizeLinear\): reads int16: int8 with zero point 0 is accepted")
+@refused(r"\(DequantizeLinear\): reads 'w_.*' of int16: int8 with zero point 0 is accepted")
 def weight_int16(net: Net):
     weight = net.weight()
     net.set(weight.name, numpy_helper.to_array(weight).astype(np.int16))
@@ -302,7 +302,7 @@ def weight_float(net: Net):
     net.node("Conv").input[1] = "float_w"
 
 
-@refused(r"\(Gemm\): bias 'float_b' is float32: an int8 initializer with a DequantizeLinear")
+@refused(r"\(Gemm\): bias 'float_b' is float32: an int32 initializer with a Dequant")
 def bias_float(net: Net):
     net.model.graph.initializer.append(numpy_helper.from_array(np.ones(5, "f4"), "float_b"))
     net.node("Gemm").input[2] = "float_b"
@@ -360,7 +360,7 @@ def input_enormous(net: Net):
 
 @refused(r"has \d+ elements in .*: at most 2147483647 are accepted")
 def result_enormous(net: Net):
-    net.attribute("Conv", pads=[2**40] * 4)
+    net.attribute("Conv", pads=[2**16] * 4)
 
 
 @refused(r"has 3 dimensions \[1, 4, 8\]: NCHW or NC is accepted")
@@ -383,12 +383,12 @@ def kernel_shape_differs(net: Net):
     net.attribute("Conv", kernel_shape=[5, 5])
 
 
-@refused(r"attribute strides is \[0, 1\]: 2 numbers of at least 1 are accepted")
+@refused(r"attribute strides is \[0, 1\]: 2 numbers of 1 to 65536 are accepted")
 def stride_zero(net: Net):
     net.attribute("Conv", strides=[0, 1])
 
 
-@refused(r"attribute pads is \[1, 1, 1\]: 4 numbers of at least 0 are accepted")
+@refused(r"attribute pads is \[1, 1, 1\]: 4 numbers of 0 to 65536 are accepted")
 def pads_of_three(net: Net):
     net.attribute("Conv", pads=[1, 1, 1])
 
@@ -532,7 +532,7 @@ def typed_data_out_of_range(net: Net):
     weight.int32_data.extend([300] * 144)
 
 
-@refused(r"tensor 'w_.*': dimensions \[4, -4, 3, 3\] must be positive")
+@refused(r"tensor 'w_.*': has dimensions \[4, -4, 3, 3\]: none may be negative")
 def negative_dimension(net: Net):
     net.weight().dims[1] = -4
 

@@ -1,0 +1,136 @@
+"""
+`--schedule`: order the graph for memory and reuse.
+
+Operations are taken greedily: among those whose inputs are there, the one after which the
+live tensors take the least memory, and among equals the one that uses what was made last.
+The pieces of a split stay together.  In a residual block this computes the short branch
+where it is smallest:
+
+    %d = qnn.conv2d %x, %w0 : … -> tensor<1x56x56x256xi8, …>     // large, needed late
+    %a = qnn.conv2d %x, %w1 : … -> tensor<1x56x56x64xi8, …>
+    %y = qnn.conv2d %a, %w2 residual %d : …
+    // bsc-opt --schedule
+    %a = …
+    %d = …
+    %y = …
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.func import ReturnOp
+from xdsl.dialects.tensor import InsertSliceOp
+from xdsl.ir import Block, Operation, SSAValue
+from xdsl.passes import ModulePass
+
+from bsc.dialects.network import Network
+from bsc.dialects.qnn_attributes import shape_of
+from bsc.dialects.qnn_base import ComputeOp
+from bsc.geometry import stored_channels
+from bsc.storage import Storage, Storages
+from bsc.tiling.from_ir import element_bytes
+
+
+@dataclass(frozen=True)
+class SchedulePass(ModulePass):
+    """Order the operations so that little is live at once."""
+
+    name = "schedule"
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        network = Network(op)
+        _reorder(network.block, [op for unit in _order(network) for op in unit.ops])
+
+
+@dataclass(eq=False)
+class _Unit:
+    """Operations that write one storage; scheduled together."""
+
+    storage: Storage
+    inputs: list[Storage] = field(default_factory=list[Storage])
+
+    @property
+    def ops(self) -> list[ComputeOp]:
+        return [write.op for write in self.storage.writes]
+
+
+def _order(network: Network) -> list[_Unit]:
+    storages = Storages(network)
+    units = {id(s): _Unit(s) for s in storages.by_root.values() if s.writes}
+    readers: dict[int, list[_Unit]] = {}
+    for unit in units.values():
+        found = [storages.find(read.value)[0] for op in unit.ops for read in op.reads()]
+        unit.inputs = list({id(s): s for s in found}.values())
+        for source in unit.inputs:
+            readers.setdefault(id(source), []).append(unit)
+    missing = {id(u): sum(bool(s.writes) for s in u.inputs) for u in units.values()}
+    left = {key: len(users) for key, users in readers.items()}
+    ready = [u for u in units.values() if not missing[id(u)]]
+    made: dict[int, int] = {}
+    order: list[_Unit] = []
+    while ready:
+        unit = min(ready, key=lambda u: (_growth(u, left), -_freshness(u, made)))
+        ready.remove(unit)
+        order.append(unit)
+        made[id(unit.storage)] = len(order)
+        for source in unit.inputs:
+            left[id(source)] -= 1
+        for user in readers.get(id(unit.storage), []):
+            missing[id(user)] -= 1
+            if not missing[id(user)]:
+                ready.append(user)
+    return order
+
+
+def _growth(unit: _Unit, left: dict[int, int]) -> int:
+    """How many bytes more are live after a unit than before; `left` counts the readers
+    that are still to come."""
+    freed = sum(_bytes(s.root) for s in unit.inputs if left[id(s)] == 1 and not s.returned)
+    return _bytes(unit.storage.root) - freed
+
+
+def _freshness(unit: _Unit, made: dict[int, int]) -> int:
+    return max((made.get(id(s), 0) for s in unit.inputs), default=0)
+
+
+def _bytes(value: SSAValue) -> int:
+    _, h, w, c = shape_of(value.type)
+    return math.prod((h, w, stored_channels(c), element_bytes(value)))
+
+
+def _reorder(block: Block, ops: list[ComputeOp]) -> None:
+    """Put the block in the order of `ops`; what they need moves along with them."""
+    terminator = block.last_op
+    assert isinstance(terminator, ReturnOp)
+    order: dict[Operation, None] = {}
+    for op in ops:
+        _place(op, order)
+        for use in list(op.result.uses):
+            if isinstance(use.operation, InsertSliceOp) and use.operation.source == op.result:
+                _place(use.operation, order)
+    for op in block.ops:
+        if op is not terminator:
+            _place(op, order)
+    for op in order:
+        op.detach()
+        block.insert_op_before(op, terminator)
+
+
+def _place(op: Operation, order: dict[Operation, None]) -> None:
+    """Append `op`, and before it whatever its operands still need."""
+    pending = [op]
+    while pending:
+        current = pending[-1]
+        needed = [
+            v.owner
+            for v in current.operands
+            if isinstance(v.owner, Operation) and v.owner not in order
+        ]
+        if needed:
+            pending.extend(needed)
+        else:
+            order.setdefault(pending.pop())
