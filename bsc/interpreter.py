@@ -26,7 +26,7 @@ from xdsl.utils.exceptions import InterpretationError
 from xdsl.utils.symbol_table import SymbolTable
 
 from bsc import numerics
-from bsc.dialects import bsw, qnn
+from bsc.dialects import bsw, dataflow, qnn
 from bsc.dialects.qnn_attributes import position_of, shape_of
 from bsc.dialects.qnn_base import ComputeOp
 from bsc.dialects.slices import box_of, location_name
@@ -60,6 +60,7 @@ def _interpreter(module: ModuleOp) -> Interpreter:
     interpreter.register_implementations(TensorSliceFunctions())
     interpreter.register_implementations(BswFunctions(module))
     interpreter.register_implementations(QnnFunctions())
+    interpreter.register_implementations(MoveFunctions())
     return interpreter
 
 
@@ -131,6 +132,23 @@ class BswFunctions(InterpreterFunctions):
         (o0, o1), (i0, i1) = op.cout_range, op.cin_range
         bias = None if source.bias is None or i0 else source.bias[o0:o1]
         return (Weight(source.values[o0:o1, :, :, i0:i1], bias),)
+
+
+@register_impls
+class MoveFunctions(InterpreterFunctions):
+    """Movements between memories change no values."""
+
+    @impl(dataflow.ToMemtileOp)
+    def run_to_memtile(
+        self, interpreter: Interpreter, op: dataflow.ToMemtileOp, args: PythonValues
+    ) -> PythonValues:
+        return args
+
+    @impl(dataflow.ToDdrOp)
+    def run_to_ddr(
+        self, interpreter: Interpreter, op: dataflow.ToDdrOp, args: PythonValues
+    ) -> PythonValues:
+        return args
 
 
 @register_impls

@@ -1,7 +1,7 @@
 """What onnxruntime computes: the judge of everything that bsc makes.
 
-The model runs as its nodes stand, with all optimisations off; fused kernels round
-differently (`docs/validation.md`).  Every quantized tensor comes out under its ONNX name.
+The model runs as its nodes stand, with all optimisations off: some of onnxruntime's fused
+kernels round differently.  Every quantized tensor comes out under its ONNX name.
 """
 
 from __future__ import annotations
@@ -101,8 +101,8 @@ def _load(model: str | Path | onnx.ModelProto) -> tuple[onnx.ModelProto, Path | 
 
 
 def host_quantize(values: Array, pos: int) -> Int8:
-    """What the host makes of a float32 input: QuantizeLinear with scale 2^-pos."""
-    scaled = np.rint(np.ldexp(values.astype(np.float32), pos))
+    """What the host makes of a float32 input without NaN: QuantizeLinear, scale 2^-pos."""
+    scaled = np.rint(np.ldexp(values.astype(np.float64), pos))
     return scaled.clip(INT8_MIN, INT8_MAX).astype(np.int8)
 
 

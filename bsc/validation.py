@@ -22,6 +22,7 @@ from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import InterpretationError, VerifyException
 from xdsl.utils.symbol_table import SymbolTable
 
+from bsc.dialects.bsw import WeightType
 from bsc.dialects.qnn_attributes import shape_of
 from bsc.dialects.slices import name_of
 from bsc.errors import BscError
@@ -29,9 +30,6 @@ from bsc.interpreter import run_module
 from bsc.numerics import Int8, Ints
 
 ENTRY = "main"
-TENSOR_DIALECTS = frozenset({"bsw", "func", "qnn", "tensor"})
-"""Dialects of the operations that a module at the tensor level has in its function."""
-
 _MISTAKES = (ArithmeticError, AssertionError, LookupError, TypeError, ValueError)
 """What the interpreter runs into when a module verifies and is wrong all the same."""
 
@@ -117,8 +115,8 @@ def not_runnable(module: ModuleOp) -> str | None:
     if main is None or not main.body.blocks:
         return f"there is no func.func @{ENTRY} with a body"
     for op in main.walk():
-        if op.dialect_name() not in TENSOR_DIALECTS:
-            return f"@{ENTRY} holds {op.name}, which is not an operation on tensors"
+        if not all(isinstance(type, TensorType | WeightType) for type in op.result_types):
+            return f"@{ENTRY} holds {op.name}, which does not yield tensors"
     for index, type in enumerate(main.function_type.inputs):
         try:
             shape_of(type)

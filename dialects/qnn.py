@@ -140,6 +140,9 @@ class WeightedOp(ComputeOp):
         own = [Read(v) for v in (self.partial, self.residual) if v is not None]
         return (self.input_read(), *own)
 
+    def operand_of_read(self, index: int) -> int:
+        return index if index == 0 else index + 1
+
     def with_reads(self, values: Sequence[SSAValue], weight: SSAValue | None) -> list[Operand]:
         assert weight is not None
         further = list(values[1:])

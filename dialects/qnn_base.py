@@ -60,6 +60,10 @@ class ComputeOp(IRDLOperation, ABC):
     def expected_shape(self) -> Shape:
         """The result's shape as it follows from operands and properties."""
 
+    def operand_of_read(self, index: int) -> int:
+        """Which of the operands is the activation `reads()[index]`."""
+        return index
+
     def with_reads(self, values: Sequence[SSAValue], weight: SSAValue | None) -> list[Operand]:
         """The operands, as `rebuilt` takes them, for other activations in the order of
         `reads` and another weight."""

@@ -242,8 +242,12 @@ def windowed(
 def random_input(model: onnx.ModelProto, seed: int = 0) -> dict[str, Array]:
     """Values for the inputs of `model`, over all of int8 and a little beyond."""
     rng = np.random.default_rng(seed)
+    constants = {tensor.name for tensor in model.graph.initializer}
+    constants.update(node.output[0] for node in model.graph.node if not node.input)
     feeds: dict[str, Array] = {}
     for value in model.graph.input:
+        if value.name in constants:
+            continue
         dims = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
         if value.type.tensor_type.elem_type == TensorProto.INT8:
             feeds[value.name] = rng.integers(-128, 128, dims).astype(np.int8)

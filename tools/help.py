@@ -28,7 +28,7 @@ examples:
   bsc-opt --split-width --alloc-memtile model.mlir      two passes, in this order
   bsc-opt model.onnx --set-arch=npu1 -o model.mlir      options of a pass: a bare value is its
   bsc-opt --set-arch=mine.toml model.onnx               first option, or name=value pairs in
-  bsc-opt --split-width="factor=4 mode=x" model.mlir    quotes, or {name=value} as in xDSL
+  bsc-opt --select-subvolume="rows=4 cout=16" m.mlir    quotes, or {name=value} as in xDSL
   bsc-opt -p 'set-arch{arch=npu1},bsc-compile' m.mlir   the same as one text
   bsc-opt --bsc-compile --time-passes model.onnx        a named pipeline
   bsc-opt --split-width --validate-values=3 model.onnx  the same values before and after
@@ -91,7 +91,11 @@ def _our_passes(available: PassTable) -> str:
 
 
 def _line(name: str, available: PassTable) -> str:
-    cls = available[name]()
+    try:
+        cls = available[name]()
+    except ImportError as e:
+        # Somebody else's pass may need a package that is not here.
+        return f"  --{name:24}(not available: {e})"
     options = ", ".join(
         option.name if option.default_value is None else f"{option.name}={option.default_value}"
         for option in get_pass_option_infos(cls)

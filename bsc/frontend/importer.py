@@ -15,9 +15,10 @@ from xdsl.dialects.builtin import ModuleOp
 from bsc.errors import BscError
 from bsc.frontend import elementwise, host, linear, pools, quantize, shapes
 from bsc.frontend.builder import Builder, check_size
-from bsc.frontend.graph import Declared, Dims, Graph, Node, read_graph
+from bsc.frontend.graph import Declared, Dims, Graph, Node
 from bsc.frontend.load import load, opset_of
 from bsc.frontend.problems import Problems, Refusal, quoted, text
+from bsc.frontend.read import read_graph
 from bsc.frontend.registry import IMPORTERS, State
 from bsc.frontend.report import NodeReport, reports
 from bsc.frontend.values import (
@@ -68,9 +69,8 @@ def import_onnx(source: str | Path | onnx.ModelProto) -> Imported:
         name = ascii(bytes(e.object))
         raise BscError(f"{file.where}: not an ONNX model: {name} is not UTF-8") from None
     _check_form(graph, problems)
-    state = State(
-        Builder([declared.name for declared in graph.inputs]), inferred=_inference(file.model)
-    )
+    inputs = [declared.name for declared in graph.inputs]
+    state = State(Builder(inputs), _inference(file.model))
     values = _walk(graph, state, problems)
     results = _results(graph, values, problems)
     problems.raise_if_any()
@@ -199,6 +199,8 @@ def _results(graph: Graph, values: Mapping[str, Value], problems: Problems) -> l
         with problems.at(f"graph output {quoted(name)}"):
             for tensor in _sources(values.get(name, _UNKNOWN)):
                 found[tensor.name] = tensor
+    if not found and not problems:
+        problems.add("no output depends on a quantized tensor: nothing to compute")
     return list(found.values())
 
 

@@ -37,8 +37,8 @@ def dequantize(state: State, node: Node, args: Args) -> Value:
         case Constant() | Input():
             state.scales.check_dequantize(node, args, value.type)
             if isinstance(value, Input) and value.type == "int8":
-                name = node.inputs[0]
-                return replace(_argument(state, value, name, pos), real=True)
+                state.reasons[node.index] = f"its scale is the position of {quoted(value.name)}"
+                return replace(_argument(state, value, node.inputs[0], pos), real=True)
             raise Refusal(f"reads {quoted(value.name)} of {value.type}: int8 is accepted")
         case Tensor(real=False):
             state.scales.check_dequantize(node, args, "int8")
@@ -70,10 +70,12 @@ def quantize(state: State, node: Node, args: Args) -> Value:
             state.reasons[node.index] = "a constant: quantized by the compiler"
             return Constant(name, "int8", _quantized(value.array, value.name, pos))
         case Input(type="float32"):
+            state.entering.add(node.index)
             return _argument(state, value, name, pos)
         case Exact():
             result = state.builder.rounded(value, name, pos, source)
             state.reasons[node.index] = f"the rounding of {value.node.subject}"
+            state.tensors[value.node.index] = name
             if value.bound:
                 state.bounds[value.node.index] = value.bound
         case Tensor(real=True) if value.pos == pos:
@@ -90,6 +92,7 @@ def quantize(state: State, node: Node, args: Args) -> Value:
         case _:
             raise Refusal(_not_quantizable(node, value))
     state.rounding.add(node.index)
+    state.tensors[node.index] = name
     state.quantized[name] = result.dims
     return result
 

@@ -26,18 +26,24 @@ Args: TypeAlias = Sequence[Value | None]
 class State:
     """What importers share.
 
-    `reasons` has, for each node by index, what became of it on the array; `bounds` the
-    largest accumulator of the nodes that add up; `quantized` the shape of each quantized
-    tensor by name; `rounding` the indices of the QuantizeLinear nodes that the array does.
+    `inferred` gives the shapes that ONNX infers; it is asked only when something has been
+    refused.  `quantized` has the shape of each quantized tensor by its name.
+
+    By the index of the node: `reasons` say what became of it on the array, `tensors` is the
+    quantized tensor that its operation yields, `bounds` the largest magnitude before the
+    rounding.  `rounding` are the QuantizeLinear nodes that the array does, `entering` those
+    that the host does.
     """
 
     builder: Builder
+    inferred: Callable[[], Mapping[str, Dims]]
     scales: Scales = field(default_factory=Scales)
-    inferred: Callable[[], Mapping[str, Dims]] = dict[str, Dims]
-    reasons: dict[int, str] = field(default_factory=dict[int, str])
-    bounds: dict[int, int] = field(default_factory=dict[int, int])
     quantized: dict[str, Dims] = field(default_factory=dict[str, Dims])
+    reasons: dict[int, str] = field(default_factory=dict[int, str])
+    tensors: dict[int, str] = field(default_factory=dict[int, str])
+    bounds: dict[int, int] = field(default_factory=dict[int, int])
     rounding: set[int] = field(default_factory=set[int])
+    entering: set[int] = field(default_factory=set[int])
 
 
 Importer: TypeAlias = Callable[[State, Node, Args], Value]

@@ -32,6 +32,9 @@ _OPERATIONS = {
 class NodeReport:
     """What became of the node `name`.
 
+    `tensor` is the quantized tensor, by its ONNX name, that the node's operation yields:
+    the operation with that name as its location has shapes, positions and weight.
+
     `accumulator_bound` is the largest magnitude, as an integer, that any input can give
     the sums of a convolution, dense layer, add or average; None for nodes that do not add.
     Up to 2^24 onnxruntime's float32 computes the same bits for every input.
@@ -41,6 +44,7 @@ class NodeReport:
     op_type: str
     where: Literal["array", "host"]
     reason: str
+    tensor: str | None = None
     accumulator_bound: int | None = None
 
     @property
@@ -52,24 +56,31 @@ class NodeReport:
 def reports(graph: Graph, state: State) -> tuple[NodeReport, ...]:
     """One report for each node, in the order of the file."""
     makers = {name: node for node in graph.nodes for name in node.outputs}
-    at_input = {
-        node.index
-        for node in graph.nodes
-        if node.op_type == "QuantizeLinear" and node.index not in state.reasons
-    }
-    rounding = (node for node in graph.nodes if node.index in state.rounding)
-    on_array = _ancestors(rounding, makers, at_input)
-    outputs = (makers[name] for name in graph.outputs if name in makers)
-    used = _ancestors(outputs, makers, set()) | on_array
+    by_index = {node.index: node for node in graph.nodes}
+    entering = [by_index[index] for index in state.entering]
+    before = _ancestors(entering, makers, set()) - state.entering
+    rounding = [by_index[index] for index in state.rounding]
+    on_array = _ancestors(rounding, makers, state.entering) - state.entering
+    outputs = [makers[name] for name in graph.outputs if name in makers]
+    used = _ancestors(outputs, makers, set()) | before | on_array
     found: list[NodeReport] = []
-    for node in sorted(graph.nodes, key=lambda node: node.index):
-        if node.index in on_array and node.index not in at_input:
-            reason = state.reasons.get(node.index) or _on_array(node, state)
-            bound = state.bounds.get(node.index)
-            found.append(NodeReport(node.name, node.op_type, "array", reason, bound))
+    for index, node in sorted(by_index.items()):
+        if index in on_array:
+            reason = state.reasons.get(index) or _on_array(node, state)
+            tensor, bound = state.tensors.get(index), state.bounds.get(index)
+            report = NodeReport(node.name, node.op_type, "array", reason, tensor, bound)
         else:
-            reason = _on_host(node, node.index in used, node.index in at_input)
-            found.append(NodeReport(node.name, node.op_type, "host", reason))
+            if index in state.entering:
+                reason = (
+                    "QuantizeLinear of the graph input: done by the host while it lays the "
+                    "tensor out"
+                )
+            elif index in before:
+                reason = "on the way of a graph input to its QuantizeLinear: on the host"
+            else:
+                reason = _on_host(node, index in used)
+            report = NodeReport(node.name, node.op_type, "host", reason)
+        found.append(report)
     return tuple(found)
 
 
@@ -100,13 +111,10 @@ def _on_array(node: Node, state: State) -> str:
     return "names the same data otherwise: nothing is moved"
 
 
-def _on_host(node: Node, used: bool, at_input: bool) -> str:
-    if at_input:
-        return (
-            "QuantizeLinear of the graph input: done by the host while it lays the tensor out"
-        )
+def _on_host(node: Node, used: bool) -> str:
+    """Why a node behind the last rounding is on the host."""
     if not used:
         return "its result is not used: left out"
     if node.op_type == "DequantizeLinear":
         return "DequantizeLinear of a result: done by the host when it reads the tensor"
-    return "before the first or after the last quantized tensor: done by the host"
+    return f"{node.op_type} of a result, after the last rounding: done by the host"

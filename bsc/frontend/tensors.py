@@ -33,6 +33,12 @@ _TYPES: dict[int, tuple[str, str]] = {
 }
 """How each type is laid out, and the field that holds it when it is not raw."""
 
+_NAMES: dict[int, str] = {
+    **{number: name.lower() for name, number in TensorProto.DataType.items()},
+    TensorProto.FLOAT: "float32",
+    TensorProto.DOUBLE: "float64",
+}
+
 _FIELDS = sorted({field for _, field in _TYPES.values()} | {"uint64_data", "string_data"})
 
 _LARGEST_RANK = 16
@@ -40,9 +46,7 @@ _LARGEST_RANK = 16
 
 def type_name(data_type: int) -> str:
     """The name of an ONNX type, as numpy has it; `type 99` for one that does not exist."""
-    names = {number: name.lower() for name, number in TensorProto.DataType.items()}
-    name = names.get(data_type, f"type {data_type}")
-    return {"float": "float32", "double": "float64"}.get(name, name)
+    return _NAMES.get(data_type, f"type {data_type}")
 
 
 class ExternalFiles:

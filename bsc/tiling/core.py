@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bsc.arch import Arch
+from bsc.asm.packed import pieces
 from bsc.asm.program import IntArray
 from bsc.dialects.placement import Stationary, Subvolume
 from bsc.geometry import CHANNEL_GRANULE, Axis, Span, Window, ceil_div, lengths
@@ -212,6 +213,17 @@ class CorePlan:
                     shape = weight.packed_shape(cout, cin, k == 0)
                     sizes[p, k, row] = shape.size(int(self.stored_blocks[p, k, row]))
         return sizes
+
+    def memtile_weights(self, arch: Arch) -> list[int]:
+        """Bytes of packed weights in each memtile."""
+        total = [0] * arch.memtiles
+        sizes = self.weight_sizes
+        for row in range(self.layer.row_count):
+            links = arch.links_of_row(row)
+            for size in sizes[:, :, row].reshape(-1).tolist():
+                for link, piece in zip(links, pieces(size, len(links)), strict=True):
+                    total[arch.weight_links[link][0]] += piece
+        return total
 
     def subvolumes(self) -> Iterator[tuple[int, int]]:
         """The (pass, chunk) pairs in the order in which weights are used."""

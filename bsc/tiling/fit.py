@@ -108,7 +108,7 @@ def _densest(weight: WeightShape, cout: int, cin: int) -> WeightShape:
     if weight.gamma.all() or cin < weight.shape[3]:
         return WeightShape((cout, kh, kw, cin), weight.block, full)
     fullest = np.sort(weight.gamma.sum(axis=1))[::-1][: blocks[0]]
-    gamma = np.arange(weight.gamma.shape[1]) < fullest[:, None]
+    gamma = np.asarray(np.arange(weight.gamma.shape[1]) < fullest[:, None], np.bool_)
     return WeightShape((cout, kh, kw, cin), weight.block, gamma)
 
 

@@ -1,0 +1,96 @@
+"""
+`--alloc-memtile`: give tensors and weights addresses in the memtiles.
+
+Which tensors stay in the memtiles and which go to DDR in between is planned first
+(`bsc.residency`); what stays is then colored: buffers with live ranges, first fit
+(`bsc.coloring`).  The result is in the IR: movements, and a place for every tensor.
+
+    %y = qnn.conv2d %x, %w {columns = …} : …
+    // bsc-opt --alloc-memtile
+    %m = dataflow.to_memtile %x {dataflow.place = #dataflow.place<memtile 0x0, w [0, 14, 28]>} …
+    %v = dataflow.to_memtile %w {dataflow.place = #dataflow.place<memtile 0x3100>} …
+    %y = qnn.conv2d %m, %v {dataflow.place = #dataflow.place<memtile 0x6200, w [0, 14, 28]>} …
+    %d = dataflow.to_ddr %y {dataflow.place = #dataflow.place<ddr 0x31000>} : …
+
+A place that an operation has already is kept.  An operation that does not fit even alone
+stays in DDR and says so in `dataflow.unplaced`; with `strict` that is an error that shows
+the memory map.  `capacity` uses less of each memtile.  Needs --split-width.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp, StringAttr
+from xdsl.passes import ModulePass
+from xdsl.utils.exceptions import PassFailedException
+
+from bsc.coloring import check, memory_map, pack
+from bsc.dialects.dataflow import UNPLACED
+from bsc.dialects.machine import arch_of
+from bsc.dialects.network import Network, fail
+from bsc.dialects.slices import name_of
+from bsc.placing import Key, Layout, Placement
+from bsc.residency import Shortage, give_up, plan
+
+_ALIGN = 64
+"""Buffers in a memtile start at multiples of this."""
+
+
+@dataclass(frozen=True)
+class AllocMemtilePass(ModulePass):
+    """Addresses for tensors and weights; spills for what does not fit."""
+
+    name = "alloc-memtile"
+
+    capacity: int | None = None
+    strict: bool = False
+
+    def apply(self, ctx: Context, op: ModuleOp) -> None:
+        network, arch = Network(op), arch_of(op)
+        for layer in network.compute_ops():
+            if layer.columns is None and layer.name != "qnn.reshape":
+                fail(layer, "is not shared over the columns: run --split-width first")
+        capacity = min(self.capacity or arch.memtile_bytes, arch.memtile_bytes)
+        layout = Layout(network, arch)
+        shortages = plan(
+            layout.items, layout.weights, dict.fromkeys(range(len(layout.steps)), capacity)
+        )
+        for shortage in shortages:
+            self._give_in(layout, shortage)
+        Placement(layout, _color(layout, capacity)).rewrite()
+
+    def _give_in(self, layout: Layout, shortage: Shortage) -> None:
+        """Leave an operation in DDR, or stop."""
+        op = layout.steps[shortage.step]
+        message = (
+            f"needs {shortage.needed} of {shortage.capacity} bytes of each memtile at once; "
+            "run --split-height, --split-cout or --split-width first"
+        )
+        if self.strict:
+            buffers = list(layout.buffers().values())
+            offsets = pack(buffers, shortage.capacity, _ALIGN).offsets
+            table = memory_map(buffers, offsets, shortage.step)
+            raise PassFailedException(f"{name_of(op)}: {message}\n{table}")
+        op.attributes[UNPLACED] = StringAttr(message)
+        layout.unplaced.add(shortage.step)
+
+
+def _color(layout: Layout, capacity: int) -> dict[Key, int]:
+    """Offsets for all buffers; a residency more is given up where one finds no hole."""
+    while True:
+        keyed = layout.buffers()
+        buffers = list(keyed.values())
+        offsets, failed = pack(buffers, capacity, _ALIGN)
+        if failed is None:
+            found = [offset for offset in offsets if offset is not None]
+            check(buffers, found, capacity)
+            return dict(zip(keyed, found, strict=True))
+        short = buffers[failed]
+        if not any(give_up(layout.items, s) for s in range(short.lower, short.upper + 1)):
+            table = memory_map(buffers, offsets, short.lower)
+            raise PassFailedException(
+                f"{short.name}: no hole of {short.size} bytes in {capacity} bytes of each "
+                f"memtile\n{table}"
+            )

@@ -1,0 +1,50 @@
+"""The comparison that decides: an imported model against onnxruntime, tensor by tensor."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+from qdq_models import random_input
+from xdsl.dialects.func import FuncOp
+from xdsl.ir import Operation
+
+from bsc import oracle
+from bsc.dialects.slices import location_name
+from bsc.frontend import Imported, import_onnx
+from bsc.interpreter import run_every_tensor
+from bsc.numerics import Int8
+
+
+def main_of(imported: Imported) -> FuncOp:
+    """The function of the module."""
+    (main,) = (op for op in imported.module.ops if isinstance(op, FuncOp))
+    return main
+
+
+def operations(imported: Imported) -> list[Operation]:
+    """The operations of `main` that compute."""
+    return [op for op in main_of(imported).body.block.ops if op.name.startswith("qnn.")]
+
+
+def argument_names(imported: Imported) -> list[str]:
+    """The ONNX names of the arguments of `main`."""
+    names = [location_name(arg.location) for arg in main_of(imported).body.block.args]
+    return [name for name in names if name is not None]
+
+
+def assert_exact(model: onnx.ModelProto, seed: int = 0) -> Imported:
+    """Import `model`, run it, and compare all quantized tensors with onnxruntime's."""
+    imported = import_onnx(model)
+    imported.module.verify()
+    feeds = random_input(model, seed)
+    expected = oracle.quantized_tensors(model, feeds)
+    names = argument_names(imported)
+    inputs: list[Int8] = [oracle.to_nhwc(expected[name]) for name in names]
+    found = run_every_tensor(imported.module, inputs) | dict(zip(names, inputs, strict=True))
+    assert found.keys() == expected.keys() == imported.shapes.keys()
+    for name, tensor in expected.items():
+        assert imported.shapes[name] == tensor.shape
+        np.testing.assert_array_equal(
+            oracle.from_nhwc(found[name], tensor.shape), tensor, err_msg=name
+        )
+    return imported
