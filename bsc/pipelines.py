@@ -102,11 +102,18 @@ def _expanded(spec: ArgSpec) -> tuple[ArgSpec, ...]:
 
 
 def find_pass(name: str, available: PassTable) -> type[ModulePass]:
-    """The class of the pass `name`.  Raises BscError, with a hint, if there is none."""
+    """The class of the pass `name`.
+
+    Raises BscError, with a hint, if there is none, and if it cannot be imported.
+    """
     if name not in available:
         hint = did_you_mean(name, (*available, *NAMED_PIPELINES))
         raise BscError(f"unknown pass '{name}'{hint}")
-    return available[name]()
+    try:
+        return available[name]()
+    except ImportError as e:
+        # Somebody else's pass may need a package that is not here.
+        raise BscError(f"the pass '{name}' is not available: {e}") from e
 
 
 def make_pass(spec: ArgSpec, available: PassTable) -> ModulePass:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from xdsl.dialects.builtin import DenseArrayBase, NameLoc, StringAttr, TensorType, i32, i64
-from xdsl.dialects.tensor import EmptyOp, ExtractSliceOp, InsertSliceOp
+from xdsl.dialects.tensor import EmptyOp, ExtractSliceOp
 from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.rewriter import InsertPoint, Rewriter
 
@@ -25,6 +25,7 @@ from bsc.dialects.qnn_attributes import ELIDED, PosAttr, shape_of
 from bsc.dialects.qnn_base import ComputeOp, Read
 from bsc.dialects.slices import Box, box_of, extract, insert, name_of
 from bsc.geometry import Span
+from bsc.storage import only_insert
 
 H, W, C = 1, 2, 3
 """The dimensions of an NHWC tensor that can be split."""
@@ -101,24 +102,16 @@ def _span(read: Read, dim: int, lo: int, hi: int) -> Span:
 
 def _destination(op: ComputeOp) -> tuple[SSAValue, Box]:
     """The tensor that the pieces go into, and where the operation lies in it."""
-    if (outer := _only_insert(op)) is not None:
+    if (outer := only_insert(op.result)) is not None:
         return outer.dest, box_of(outer)
     empty = EmptyOp([], op.result.type)
     Rewriter.insert_op(empty, InsertPoint.before(op))
     return empty.tensor, Box((0, 0, 0, 0), op.shape)
 
 
-def _only_insert(op: ComputeOp) -> InsertSliceOp | None:
-    """The insert that `op` is a piece for, if that is its only use."""
-    if not op.result.has_one_use():
-        return None
-    user = next(iter(op.result.uses)).operation
-    return user if isinstance(user, InsertSliceOp) and user.source == op.result else None
-
-
 def _finish(op: ComputeOp, assembled: SSAValue) -> None:
     """Let the assembled tensor take the place of the operation's result, and its name."""
-    target, last = _only_insert(op), assembled.owner
+    target, last = only_insert(op.result), assembled.owner
     replaced = target.result if target is not None else op.result
     assert isinstance(last, Operation)
     if target is not None:

@@ -86,7 +86,7 @@ class Storages:
             self.find(value)[0].returned = True
 
     def _write(self, step: int, op: ComputeOp) -> None:
-        insert = only_insert(op)
+        insert = only_insert(op.result)
         if insert is None:
             whole = Box((0, 0, 0, 0), op.shape)
             storage = self.by_root[op.result] = Storage(op.result)
@@ -137,12 +137,12 @@ def _sum(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, int, int, int]:
     return n, h, w, c
 
 
-def only_insert(op: ComputeOp) -> InsertSliceOp | None:
-    """The insert that an operation's result is made for, if that is its only use."""
-    if not op.result.has_one_use():
+def only_insert(value: SSAValue) -> InsertSliceOp | None:
+    """The insert that a value is made for, if that is its only use."""
+    if not value.has_one_use():
         return None
-    user = next(iter(op.result.uses)).operation
-    return user if isinstance(user, InsertSliceOp) and user.source == op.result else None
+    user = next(iter(value.uses)).operation
+    return user if isinstance(user, InsertSliceOp) and user.source == value else None
 
 
 def _chain(insert: InsertSliceOp) -> list[InsertSliceOp]:

@@ -16,6 +16,7 @@ from xdsl.utils.exceptions import PassFailedException, VerifyException
 from xdsl.utils.symbol_table import SymbolTable
 
 from bsc.dialects.bsw import GetOp, SliceOp, WeightOp
+from bsc.dialects.dataflow import ToMemtileOp
 from bsc.dialects.qnn_base import ComputeOp
 from bsc.dialects.slices import SLICE_OPS, name_of, verify_slice
 from bsc.numerics import Int8, Int32
@@ -62,9 +63,10 @@ class Network:
     def weight(self, value: SSAValue) -> Weight:
         """What a weight operand stands for."""
         ranges: list[tuple[tuple[int, int], tuple[int, int]]] = []
-        while isinstance(value.owner, SliceOp):
-            ranges.append((value.owner.cout_range, value.owner.cin_range))
-            value = value.owner.source
+        while isinstance(owner := value.owner, SliceOp | ToMemtileOp):
+            if isinstance(owner, SliceOp):
+                ranges.append((owner.cout_range, owner.cin_range))
+            value = owner.source
         if not isinstance(value.owner, GetOp):
             fail(value, "a weight comes from bsw.get or bsw.slice")
         name = value.owner.symbol.string_value()

@@ -107,12 +107,18 @@ def _windowed_shape(source: Shape, window: Window, channels: int) -> Shape:
 
 
 class WeightedOp(ComputeOp):
-    """An operation with a weight, and perhaps a partial sum and a residual to add."""
+    """
+    An operation with a weight, and perhaps a partial sum and a residual to add.
+
+    `packed` are the offsets, in the blob of packed weights, of what goes to each memtile.
+    """
 
     input = operand_def(TensorType)
     weight = operand_def(WeightType)
     partial = opt_operand_def(TensorType)
     residual = opt_operand_def(TensorType)
+
+    packed = opt_prop_def(DenseArrayBase.constr(i64))
 
     irdl_options = (ParsePropInAttrDict(), AttrSizedOperandSegments(as_property=True))
 

@@ -29,11 +29,14 @@ def describe(
 ) -> str:
     """The message for one of `USER_ERRORS`, raised during `stage` (a pass, or nothing).
 
-    One line, but for an author's own further lines (the memory map of a failed allocation).
+    One line; a BscError has one for each of its problems, and a pass may add lines that
+    explain (the memory map of a failed allocation).
     """
     where, text = _place_and_text(error, locations)
-    prefix = f"{stage}: " if stage else ""
-    lines = f"{where or prog}: error: {prefix}{text}".splitlines()
+    prefix = f"{where or prog}: error: {f'{stage}: ' if stage else ''}"
+    if isinstance(error, BscError):
+        text = text.replace("\n", f"\n{prefix}")
+    lines = f"{prefix}{text}".splitlines()
     return "\n".join(
         line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}…" for line in lines
     )

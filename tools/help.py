@@ -15,7 +15,8 @@ from typing import Any
 
 from xdsl.passes import ModulePass, get_pass_option_infos
 
-from bsc.pipelines import NAMED_PIPELINES, PassTable
+from bsc.errors import BscError
+from bsc.pipelines import NAMED_PIPELINES, PassTable, find_pass
 from bsc.universe import PASS_NAMES
 
 _INTRODUCTION = """\
@@ -92,10 +93,9 @@ def _our_passes(available: PassTable) -> str:
 
 def _line(name: str, available: PassTable) -> str:
     try:
-        cls = available[name]()
-    except ImportError as e:
-        # Somebody else's pass may need a package that is not here.
-        return f"  --{name:24}(not available: {e})"
+        cls = find_pass(name, available)
+    except BscError as e:
+        return f"  --{name:24}({e})"
     options = ", ".join(
         option.name if option.default_value is None else f"{option.name}={option.default_value}"
         for option in get_pass_option_infos(cls)

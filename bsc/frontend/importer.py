@@ -11,7 +11,6 @@ from typing import cast
 import onnx
 from xdsl.dialects.builtin import ModuleOp
 
-# Imported for their importers, which register themselves.
 from bsc.errors import BscError
 from bsc.frontend import elementwise, host, linear, pools, quantize, shapes
 from bsc.frontend.builder import Builder, check_size
@@ -32,7 +31,8 @@ from bsc.frontend.values import (
     Value,
 )
 
-_MODULES = (elementwise, host, linear, pools, quantize, shapes)
+# Their importers register themselves when they are imported.
+_OPERATORS = (elementwise, host, linear, pools, quantize, shapes)
 
 _QUANTIZERS = ("QuantizeLinear", "DequantizeLinear")
 

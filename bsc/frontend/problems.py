@@ -38,8 +38,9 @@ class Problems:
         return bool(self._lines)
 
     def add(self, text: str) -> None:
-        """Note a problem; the same one is noted once."""
-        self._lines[" ".join(f"{self.where}: {text}".split())] = None
+        """Note a problem, in one printable line; the same one is noted once."""
+        line = " ".join(f"{self.where}: {text}".split())
+        self._lines["".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)] = None
 
     @contextmanager
     def at(self, subject: str) -> Generator[None]:

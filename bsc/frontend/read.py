@@ -76,6 +76,12 @@ def _is_valid(node: Node, proto: onnx.NodeProto, context: Any, problems: Problem
     """
     if "." in node.op_type or not onnx.defs.has(node.op_type):
         return True
+    if proto.domain:
+        # "ai.onnx" is the default domain by its full name, which the checker does not know.
+        plain = onnx.NodeProto()
+        plain.CopyFrom(proto)
+        plain.domain = ""
+        proto = plain
     try:
         _checker.check_node(proto, context)
     except onnx.checker.ValidationError as e:

@@ -214,15 +214,30 @@ class CorePlan:
                     sizes[p, k, row] = shape.size(int(self.stored_blocks[p, k, row]))
         return sizes
 
-    def memtile_weights(self, arch: Arch) -> list[int]:
-        """Bytes of packed weights in each memtile."""
-        total = [0] * arch.memtiles
-        sizes = self.weight_sizes
+    def weight_pieces(self, arch: Arch) -> tuple[IntArray, IntArray]:
+        """Offset and bytes, in its memtile, of the piece that each link carries of each
+        subvolume: both of shape (passes, chunks, links).
+
+        A memtile holds its pieces in the order in which the cores use them.
+        """
+        sizes = np.zeros((self.pass_count, self.chunk_count, len(arch.weight_links)), np.int64)
         for row in range(self.layer.row_count):
             links = arch.links_of_row(row)
-            for size in sizes[:, :, row].reshape(-1).tolist():
-                for link, piece in zip(links, pieces(size, len(links)), strict=True):
-                    total[arch.weight_links[link][0]] += piece
+            for p, k in self.subvolumes():
+                sizes[p, k, links] = pieces(int(self.weight_sizes[p, k, row]), len(links))
+        offsets = np.zeros_like(sizes)
+        for memtile in range(arch.memtiles):
+            own = [i for i, (m, _) in enumerate(arch.weight_links) if m == memtile]
+            flat = sizes[:, :, own].reshape(-1)
+            offsets[:, :, own] = (np.cumsum(flat) - flat).reshape(*sizes.shape[:2], len(own))
+        return offsets, sizes
+
+    def memtile_weights(self, arch: Arch) -> list[int]:
+        """Bytes of packed weights in each memtile."""
+        _, sizes = self.weight_pieces(arch)
+        total = [0] * arch.memtiles
+        for link, size in enumerate(sizes.sum(axis=(0, 1)).tolist()):
+            total[arch.weight_links[link][0]] += size
         return total
 
     def subvolumes(self) -> Iterator[tuple[int, int]]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from bsc.arch import Arch
 from bsc.dialects.placement import Spread, SpreadAxis
-from bsc.geometry import Axis, cut
+from bsc.geometry import Axis, cut, stored_channels
 from bsc.tiling.core import channel_granule, chunk_granule
 from bsc.tiling.layer import LayerShape, Source, WeightShape, natural_spread
 
@@ -66,6 +66,7 @@ def shrunk(
     return dataclasses.replace(
         layer,
         out=(rows, width, cout),
+        channels=layer.channels if cout == c else stored_channels(cout),
         columns=columns,
         rows=row_bounds,
         sources=sources,

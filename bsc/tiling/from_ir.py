@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import cast
 
@@ -15,8 +16,9 @@ from bsc.dialects.network import Network, Weight
 from bsc.dialects.placement import Spread, SpreadAxis
 from bsc.dialects.qnn_attributes import shape_of
 from bsc.dialects.qnn_base import ComputeOp, Read
-from bsc.dialects.slices import name_of
+from bsc.dialects.slices import box_of, name_of
 from bsc.geometry import CHANNEL_GRANULE, cut, stored_channels
+from bsc.storage import only_insert
 from bsc.tiling.layer import HWC, LayerShape, Source, WeightShape, natural_spread
 
 MNEMONICS: dict[type[ComputeOp], str] = {
@@ -43,19 +45,31 @@ def element_bytes(value: SSAValue) -> int:
     return 4 if cast(TensorType, value.type).element_type == i32 else 1
 
 
+def output_channels(op: ComputeOp) -> int:
+    """Output channels as stored: filled up to the granule, but not where other channels of
+    the tensor that they are a part of come next."""
+    channels = op.shape[3]
+    insert = only_insert(op.result)
+    if insert is None:
+        return stored_channels(channels)
+    first, whole = box_of(insert).offsets[3], shape_of(insert.result.type)[3]
+    if first + channels < whole:
+        return channels
+    return stored_channels(whole) - first
+
+
 def default_columns(op: ComputeOp, arch: Arch) -> Spread:
     """Columns share W; where an output has no W left but its input has, and each channel
     is on its own (a global pool), they share C."""
-    _, _, width, channels = op.shape
-    read = op.reads()[0]
+    width, read = op.shape[2], op.reads()[0]
     if width == 1 and hwc(read.value)[1] > 1 and not read.all_channels:
-        return Spread(SpreadAxis.C, cut(stored_channels(channels), arch.cols, CHANNEL_GRANULE))
+        return Spread(SpreadAxis.C, cut(output_channels(op), arch.cols, CHANNEL_GRANULE))
     return Spread(SpreadAxis.W, cut(width, arch.cols))
 
 
 def default_rows(op: ComputeOp, arch: Arch, columns: Spread, block: int = 1) -> Spread:
     """Rows share the output channels that a column has."""
-    channels = stored_channels(op.shape[3])
+    channels = output_channels(op)
     if columns.axis is SpreadAxis.C:
         channels = max(columns.sizes)
     granule = math.lcm(CHANNEL_GRANULE, block)
@@ -85,6 +99,7 @@ def layer_shape(
         name_of(op),
         MNEMONICS[type(op)],
         hwc(op.result),
+        output_channels(op),
         element_bytes(op.result),
         columns,
         rows.bounds,
@@ -109,16 +124,7 @@ def _with_reachable_sources(layer: LayerShape) -> LayerShape:
         else Source(s.shape, s.window, s.all_channels, Spread(SpreadAxis.ALL), s.element)
         for s in layer.sources
     )
-    return LayerShape(
-        layer.name,
-        layer.mnemonic,
-        layer.out,
-        layer.out_element,
-        layer.columns,
-        layer.rows,
-        sources,
-        layer.weight,
-    )
+    return dataclasses.replace(layer, sources=sources)
 
 
 def weight_shape(weight: Weight, op: ComputeOp) -> WeightShape:

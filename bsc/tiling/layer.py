@@ -136,22 +136,19 @@ class WeightShape:
 
 @dataclass(frozen=True)
 class LayerShape:
-    """A layer as the grid sees it.  `columns` spreads the output; `rows` cuts the output
-    channels of a column (those of the whole output, or of the column's part of it)."""
+    """A layer as the grid sees it.  `channels` are the output channels as stored; `columns`
+    spreads the output; `rows` cuts the output channels of a column (those of the whole
+    output, or of the column's part of it)."""
 
     name: str
     mnemonic: str
     out: HWC
+    channels: int
     out_element: int
     columns: Spread
     rows: tuple[int, ...]
     sources: tuple[Source, ...]
     weight: WeightShape | None = None
-
-    @property
-    def channels(self) -> int:
-        """Output channels as stored."""
-        return stored_channels(self.out[2])
 
     @property
     def column_count(self) -> int:

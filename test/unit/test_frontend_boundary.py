@@ -19,8 +19,10 @@ from xdsl.context import Context
 from xdsl.dialects import builtin, func
 from xdsl.parser import Parser
 
+from bsc import oracle
 from bsc.dialects import bsw, qnn
 from bsc.dialects.qnn_attributes import HostAttr, position_of
+from bsc.errors import BscError
 from bsc.frontend import import_onnx
 
 # The boundary to the host --------------------------------------------------------------
@@ -73,6 +75,27 @@ def test_every_node_is_reported_with_a_reason():
     assert by_name[imported.nodes[-1].name].accumulator_bound is None
 
 
+def test_the_host_reshapes_an_input_before_it_quantizes():
+    b = QdqBuilder()
+    b.inputs.append(helper.make_tensor_value_info("flat", TensorProto.FLOAT, [1, 48]))
+    b.nodes.append(helper.make_node("Constant", [], ["dims"], value_ints=[1, 3, 4, 4]))
+    image = b.node("Identity", [b.node("Reshape", ["flat", "dims"])])
+    model = b.model(b.conv(b.quantize(image, (1, 3, 4, 4), 4), 2))
+    imported = assert_exact(model)
+    (host,) = hosts(main_of(imported).arg_attrs)
+    assert (host.onnx_name.data, host.layout.data) == ("flat", "NCHW")
+    assert [r.where for r in imported.nodes[:4]] == ["host"] * 4
+
+
+def test_a_node_names_the_tensor_of_its_operation():
+    b = QdqBuilder()
+    model = b.model(b.conv(b.input((1, 3, 4, 4)), 8, activation="Relu"))
+    imported = assert_exact(model)
+    (result,) = hosts(main_of(imported).res_attrs)
+    tensors = {r.op_type: r.tensor for r in imported.nodes if r.tensor is not None}
+    assert tensors == dict.fromkeys(("Conv", "QuantizeLinear"), result.onnx_name.data)
+
+
 def test_accumulators_beyond_float32_are_not_certified():
     b = QdqBuilder()
     x = b.input((1, 1200))
@@ -111,3 +134,11 @@ def test_a_deep_graph_needs_no_deep_stack(tmp_path: Path):
     path = tmp_path / "deep.onnx"
     path.write_bytes(model.SerializeToString())
     assert len(operations(import_onnx(path))) == 1
+
+
+@pytest.mark.parametrize("feeds", [{}, {"x_1": np.zeros((2, 2), np.float32)}])
+def test_what_onnxruntime_cannot_run_is_told_in_one_line(feeds: dict[str, Any]):
+    b = QdqBuilder()
+    model = b.model(b.unary("Relu", b.input((1, 3, 4, 4))))
+    with pytest.raises(BscError, match=r"^onnxruntime cannot run the model: [^\n]*x_1"):
+        oracle.quantized_tensors(model, feeds)

@@ -7,8 +7,6 @@ import math
 import numpy as np
 import pytest
 from exactness import assert_exact, main_of, operations
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from onnx import helper, numpy_helper
 from qdq_models import (
     Pair,
@@ -149,15 +147,6 @@ def test_mean_over_rows_and_columns(keep: bool, opset: int):
         y = b.node("ReduceMean", [x.name, axes], keepdims=int(keep))
     imported = assert_exact(b.model(b.quantize(y, (), x.pos + 1)))
     assert [op.name for op in operations(imported)] == ["qnn.global_avg_pool"]
-
-
-@settings(max_examples=15, deadline=None)
-@given(pairs(20), st.integers(-1, 3))
-def test_global_average(size: Pair, gain: int):
-    b = QdqBuilder()
-    x = b.input((1, 3, *size))
-    y = b.node("GlobalAveragePool", [x.name])
-    assert_exact(b.model(b.quantize(y, (), x.pos + gain)))
 
 
 # Weights -------------------------------------------------------------------------------

@@ -97,6 +97,12 @@ def unsupported_operator(net: Net):
     node.attribute.append(helper.make_attribute("size", 3))
 
 
+@refused(r"node 'a\\nb\\x1b' \(L RN\\x07\): operator L RN\\x07 is not supported")
+def names_that_break_lines(net: Net):
+    net.node("MaxPool").name = "a\nb\x1b"
+    net.node("MaxPool").op_type = "L\nRN\x07"
+
+
 @refused(r"\(com\.acme\.Conv\): operator com\.acme\.Conv is not supported")
 def unknown_domain(net: Net):
     net.node("Conv").domain = "com.acme"
@@ -277,7 +283,7 @@ def test_all_problems_are_told_at_once():
     net.set(net.scale, number(0.3))
     unsupported_operator(net)
     net.weight("Gemm").dims[0] = 6
-    gemm_transposed_input(net)
+    net.attribute("Gemm", transA=1)
     accumulator_overflow(net)
     net.model.ir_version = 99
     lines = problems_of(net)
@@ -291,6 +297,6 @@ def test_what_comes_after_a_refused_operator_is_looked_at():
     net = Net.make()
     add_broadcasts(net)
     unsupported_operator(net)
-    gemm_factor(net)
+    net.attribute("Gemm", alpha=0.5)
     lines = problems_of(net)
     assert [re.findall(r"\((\w+)\)", line)[0] for line in lines] == ["LRN", "Add", "Gemm"]

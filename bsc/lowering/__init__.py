@@ -1,0 +1,1 @@
+"""From placed tensor operations to instructions (section 4.4 of the paper)."""
