@@ -14,7 +14,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from xdsl.dialects.builtin import DenseArrayBase, NameLoc, StringAttr, TensorType, i32, i64
+from xdsl.dialects.builtin import (
+    DenseArrayBase,
+    NameLoc,
+    StringAttr,
+    TensorType,
+    UnknownLoc,
+    i32,
+    i64,
+)
 from xdsl.dialects.tensor import EmptyOp, ExtractSliceOp
 from xdsl.ir import Attribute, Operation, SSAValue
 from xdsl.rewriter import InsertPoint, Rewriter
@@ -203,7 +211,10 @@ def _pads(op: Conv2dOp | PoolOp, dim: int, lo: int, hi: int) -> list[int]:
 
 def part_location(op: Operation, part: str) -> NameLoc:
     """`conv1` becomes `conv1[h 0:28]`, nested in the location of the whole."""
-    return NameLoc(StringAttr(f"{name_of(op)}[{part}]"), op.location)
+    whole = op.location
+    if not isinstance(whole, NameLoc):
+        whole = NameLoc(StringAttr(name_of(op)), UnknownLoc())
+    return NameLoc(StringAttr(f"{name_of(op)}[{part}]"), whole)
 
 
 def cut_cin(op: WeightedOp, bounds: Sequence[int]) -> list[WeightedOp]:

@@ -16,6 +16,7 @@ from xdsl.dialects.func import ReturnOp
 from xdsl.dialects.tensor import EmptyOp, ExtractSliceOp, InsertSliceOp
 from xdsl.ir import BlockArgument, Operation, SSAValue
 
+from bsc.dialects.dataflow import ToDdrOp, ToMemtileOp
 from bsc.dialects.network import Network, fail
 from bsc.dialects.qnn import ReshapeOp
 from bsc.dialects.qnn_attributes import shape_of
@@ -111,6 +112,8 @@ class Storages:
                 if shape_of(owner.input.type) != owner.shape:
                     fail(owner, "a reshape that moves data is not supported on the array")
                 value = owner.input
+            elif isinstance(owner, ToMemtileOp | ToDdrOp):
+                value = owner.source
             elif isinstance(owner, InsertSliceOp):
                 value = self._whole(owner)
                 break
@@ -138,10 +141,13 @@ def _sum(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, int, int, int]:
 
 
 def only_insert(value: SSAValue) -> InsertSliceOp | None:
-    """The insert that a value is made for, if that is its only use."""
+    """The insert that a value is made for, if that is its only use; it may go to DDR on the
+    way."""
     if not value.has_one_use():
         return None
     user = next(iter(value.uses)).operation
+    if isinstance(user, ToDdrOp):
+        return only_insert(user.result)
     return user if isinstance(user, InsertSliceOp) and user.source == value else None
 
 

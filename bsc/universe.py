@@ -13,6 +13,7 @@ from importlib import import_module
 from xdsl.ir import Dialect
 from xdsl.passes import ModulePass
 from xdsl.universe import Universe
+from xdsl.utils.target import Target
 
 PASS_NAMES = (
     "set-arch",
@@ -55,6 +56,13 @@ def get_qnn() -> Dialect:
     return QNN
 
 
+def get_bsc_asm() -> type[Target]:
+    """The program text."""
+    from bsc.codegen import BscAsmTarget
+
+    return BscAsmTarget
+
+
 def _pass_factory(name: str) -> Callable[[], type[ModulePass]]:
     """The pass `foo-bar` is the class `FooBarPass` in `bsc/passes/foo_bar.py`."""
 
@@ -69,5 +77,5 @@ def _pass_factory(name: str) -> Callable[[], type[ModulePass]]:
 BSC_UNIVERSE = Universe(
     all_dialects={"bsw": get_bsw, "dataflow": get_dataflow, "qnn": get_qnn},
     all_passes={name: _pass_factory(name) for name in PASS_NAMES},
-    all_targets={},
+    all_targets={"bsc-asm": get_bsc_asm},
 )

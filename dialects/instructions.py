@@ -247,6 +247,28 @@ class TensorOp(IRDLOperation):
     irdl_options = (ParsePropInAttrDict(),)
     assembly_format = "$tensor $onnx_name `shape` $shape attr-dict"
 
+    def __init__(
+        self,
+        tensor: str,
+        onnx_name: str,
+        shape: tuple[int, int, int],
+        element: str,
+        pos: int,
+        pixel: int,
+        ddr: int | None = None,
+    ):
+        super().__init__(
+            properties={
+                "tensor": StringAttr(tensor),
+                "onnx_name": StringAttr(onnx_name),
+                "shape": DenseArrayBase.from_list(i64, shape),
+                "element": StringAttr(element),
+                "pos": IntegerAttr(pos, i64),
+                "pixel": IntegerAttr(pixel, i64),
+                "ddr": None if ddr is None else IntegerAttr(ddr, i64),
+            }
+        )
+
 
 @irdl_op_definition
 class PortOp(IRDLOperation):
@@ -259,6 +281,15 @@ class PortOp(IRDLOperation):
     host = prop_def(HostAttr)
 
     assembly_format = "$direction $tensor qualified($host) attr-dict"
+
+    def __init__(self, direction: str, tensor: str, host: HostAttr):
+        super().__init__(
+            properties={
+                "direction": StringAttr(direction),
+                "tensor": StringAttr(tensor),
+                "host": host,
+            }
+        )
 
     def verify_(self) -> None:
         if self.direction.data not in ("input", "output"):
@@ -276,6 +307,11 @@ class AliasOp(IRDLOperation):
 
     assembly_format = "$onnx_name `of` $tensor attr-dict"
 
+    def __init__(self, onnx_name: str, tensor: str):
+        super().__init__(
+            properties={"onnx_name": StringAttr(onnx_name), "tensor": StringAttr(tensor)}
+        )
+
 
 @irdl_op_definition
 class LockOp(IRDLOperation):
@@ -289,20 +325,36 @@ class LockOp(IRDLOperation):
 
     assembly_format = "$lock $tile `init` $init attr-dict"
 
+    def __init__(self, lock: str, tile: str, init: int):
+        super().__init__(
+            properties={
+                "lock": StringAttr(lock),
+                "tile": StringAttr(tile),
+                "init": IntegerAttr(init, i64),
+            }
+        )
+
 
 @irdl_op_definition
 class LayerOp(IRDLOperation):
-    """From here on, instructions of one operation of the network."""
+    """From here on, instructions of one operation of the network, or of a piece of it."""
 
     name = "dataflow.layer"
 
     layer = prop_def(StringAttr)
+    part = opt_prop_def(StringAttr)
     kind = prop_def(StringAttr)
 
-    assembly_format = "$layer `op` $kind attr-dict"
+    assembly_format = "$layer (`part` $part^)? `op` $kind attr-dict"
 
-    def __init__(self, layer: str, kind: str):
-        super().__init__(properties={"layer": StringAttr(layer), "kind": StringAttr(kind)})
+    def __init__(self, layer: str, part: str, kind: str):
+        super().__init__(
+            properties={
+                "layer": StringAttr(layer),
+                "part": StringAttr(part) if part else None,
+                "kind": StringAttr(kind),
+            }
+        )
 
 
 @irdl_op_definition

@@ -96,6 +96,18 @@ def name_of(value: SSAValue | Operation) -> str:
     return "value"
 
 
+def part_of(op: Operation) -> tuple[str, str]:
+    """The name of the operation that a piece was cut from, and which piece it is: for
+    `conv1[h 0:28]` these are `conv1` and `h 0:28`; the piece is empty for a whole one."""
+    location = op.location
+    base = name_of(op)
+    while isinstance(location, NameLoc) and isinstance(location.location, NameLoc):
+        location = location.location
+        base = location.desc.data
+    piece = name_of(op).removeprefix(base)
+    return base, piece.replace("][", ", ").strip("[]")
+
+
 def location_name(location: LocationAttr) -> str | None:
     """The name in a `loc("name")`."""
     return location.desc.data if isinstance(location, NameLoc) else None

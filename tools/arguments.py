@@ -172,11 +172,11 @@ def raise_usage_errors(parser: argparse.ArgumentParser, names: Collection[str]) 
     """Let the parser raise UsageError, in one line, with a hint for a mistyped name."""
 
     def fail(message: str) -> NoReturn:
-        _, unrecognized, tokens = message.partition("unrecognized arguments: ")
+        _, unrecognized, text = message.partition("unrecognized arguments: ")
         if unrecognized:
-            token = tokens.split()[0]
-            message = f"'{token}' is one file too many (options of a pass: --pass=options)"
-            if token.startswith("-"):
+            message = f"'{text}' is one file too many (options of a pass: --pass=options)"
+            if text.startswith("-"):
+                token = text.split()[0]
                 name = token.lstrip("-").partition("=")[0].partition("{")[0]
                 known = {*names, *re.findall(r"--([a-z][\w-]*)", parser.format_help())}
                 message = f"unknown pass or option '{token}'{did_you_mean(name, known)}"

@@ -17,7 +17,18 @@ from xdsl.utils.exceptions import DiagnosticException, ParseError, VerifyExcepti
 from bsc.errors import BscError
 from bsc.tools.locations import Locations
 
-USER_ERRORS = (BscError, ParseError, DiagnosticException, OSError, RecursionError, MemoryError)
+USER_ERRORS = (
+    BscError,
+    ParseError,
+    DiagnosticException,
+    OSError,
+    RecursionError,
+    MemoryError,
+    # xDSL's passes and targets raise these for what they do not support or do not find.
+    ImportError,
+    NotImplementedError,
+    ValueError,
+)
 """What a mistake in the input raises; anything else is a mistake in the program."""
 
 _LONGEST_LINE = 1000
@@ -57,6 +68,9 @@ def _place_and_text(
             return None, "the input is nested too deeply"
         case MemoryError():
             return None, f"not enough memory: {error}".rstrip(": ")
+        case ImportError() | NotImplementedError() | ValueError():
+            kind = type(error).__name__
+            return None, f"{_flat(str(error))} ({kind}; --traceback shows where)"
         case _:
             return None, str(error)
 

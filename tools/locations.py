@@ -56,7 +56,7 @@ class Locations:
     def parse_module(self, allow_implicit_module: bool) -> ModuleOp:
         """Parse the module.  Raises ParseError, or VerifyException for an attribute."""
         try:
-            return self.parser.parse_module(allow_implicit_module)
+            module = self.parser.parse_module(allow_implicit_module)
         except DiagnosticException:
             self.reached = self._at(self.parser.pos)
             raise
@@ -64,6 +64,8 @@ class Locations:
             # xDSL's answer to a few odd texts, such as array<i7: 1>.
             here = Span(self.parser.pos, self.parser.pos, self.parser.lexer.input)
             raise ParseError(here, str(e)) from e
+        self.parser.starts.setdefault(module, 0)  # one that is only implied
+        return module
 
     def of(self, op: Operation) -> str | None:
         """`file:line:column` of an operation that was in the text, else None."""

@@ -26,7 +26,7 @@ from bsc.asm.isa import VERSION
 from bsc.asm.program import Alias, Elided, Layer, Lock, Port, Program, Ready, Stage, Tensor
 from bsc.errors import BscError
 
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[^\s"]+')
+_TOKEN = re.compile(r'(?:[^\s"]+=)?"(?:[^"\\]|\\.)*"|[^\s"]+')
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.']*")
 
 
@@ -209,8 +209,11 @@ class _Reader:
         self.program.locks[name] = Lock(name, tile, value)
 
     def _layer(self, args: list[str], number: int) -> None:
-        name, op = _expect(args, 2)
-        layer = Layer(_string(name), _keys([op], ("op",))["op"], number)
+        if not args:
+            raise BscError(".layer needs a name")
+        given = _keys(args[1:], ("op",), ("part",))
+        part = _string(given["part"]) if "part" in given else ""
+        layer = Layer(_string(args[0]), part, given["op"], number)
         self.program.body.append(layer)
 
     def _stage(self, args: list[str], number: int) -> None:

@@ -88,7 +88,8 @@ def _item(item: Item) -> str:
         case Instr():
             return print_instr(item)
         case Layer():
-            return f".layer {quote(item.name)} op={item.op}"
+            part = f" part={quote(item.part)}" if item.part else ""
+            return f".layer {quote(item.name)} op={item.op}{part}"
         case Stage():
             return f".stage {item.label}"
         case Ready():

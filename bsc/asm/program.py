@@ -232,9 +232,11 @@ class Lock:
 
 @dataclass(frozen=True)
 class Layer:
-    """The instructions up to the next layer compute one operation of the network."""
+    """The instructions up to the next layer compute one operation of the network, or the
+    piece `part` of it."""
 
     name: str
+    part: str
     op: str
     line: int = 0
 

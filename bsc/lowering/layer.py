@@ -61,7 +61,7 @@ class LayerCode:
     """How often each buffer has been used, to tell whose turn it is."""
 
     def stages(self) -> Iterator[tuple[str, list[Instr]]]:
-        """(label, instructions) of each stage; a LOADWDM outside of stages has no label."""
+        """(label, instructions) of each stage; weights that stay have one of their own."""
         plan = self.plan
         tiles = range(len(plan.tiles))
         if plan.passes_inside:
@@ -71,7 +71,7 @@ class LayerCode:
             return
         for index in range(plan.pass_count):
             if plan.layer.weight is not None and not plan.streams_weights:
-                yield "", [self._weights([(index, 0)], (1,))]
+                yield "weights", [self._weights([(index, 0)], (1,))]
             for tile in tiles:
                 for stage in plan.stages:
                     yield stage.label, self._stage(stage, tile, index)
@@ -147,13 +147,9 @@ class LayerCode:
         row_step = source.window.h.stride if source.skips_rows else 1
         pixel_step = source.window.w.stride if source.skips_pixels else 1
         first = stage.spans[index].lo
-        for key, width, memtile in (
-            ("memtile", "w", 0),
-            ("left", "wl", -1),
-            ("right", "wr", 1),
-        ):
-            addresses, widths = self._pieces(source, located, tile, first, memtile)
-            if memtile == 0 or any(widths):
+        for key, width, neighbour in _NEIGHBOURS:
+            addresses, widths = self._pieces(source, located, tile, first, neighbour)
+            if neighbour == 0 or any(widths):
                 fields[key], fields[width] = compact(addresses), compact(widths)
         fields["core"] = self._slots(source_name(index))
         fields["h"] = plan.rows_loaded(index, stage)
@@ -331,7 +327,5 @@ class LayerCode:
         fields["d"] = (window.h.dilation, window.w.dilation)
         fields["pt"] = 0 if source.skips_rows else rows.pad_lo
         fields["pb"] = 0 if source.skips_rows else rows.pad_hi
-        fields["pl"], fields["pr"] = (
-            compact([a for a, _ in pads]),
-            compact([b for _, b in pads]),
-        )
+        fields["pl"] = compact([left for left, _ in pads])
+        fields["pr"] = compact([right for _, right in pads])

@@ -94,7 +94,7 @@ def locate(network: Network, value: SSAValue) -> Located:
     while isinstance(owner := part.owner, ExtractSliceOp):
         offsets = [a + b for a, b in zip(offsets, box_of(owner).offsets, strict=True)]
         part = owner.source
-    place = _place(network, part)
+    place = placed(network, part)
     if place is None:
         fail(value, "has no place: run --alloc-memtile first")
     n, h, w, c = offsets
@@ -112,7 +112,7 @@ def destination(network: Network, op: Operation) -> Located:
         and isinstance(user := users[0], InsertSliceOp)
         and user.source == result
     ):
-        place = _place(network, user.result)
+        place = placed(network, user.result)
         if place is not None and (own is None or own.memory is place.memory):
             return _located(place, user.result, box_of(user))
     if own is None:
@@ -126,7 +126,7 @@ def _located(place: Place, whole: SSAValue, box: Box) -> Located:
     return Located(place, source, box)
 
 
-def _place(network: Network, value: SSAValue) -> Place | None:
+def placed(network: Network, value: SSAValue) -> Place | None:
     """The place that has been given to a value, or to the tensor that it is assembled in."""
     if isinstance(value, BlockArgument):
         attrs = network.main.arg_attrs

@@ -10,18 +10,9 @@ pongs; that is the stages' own affair and no hazard here.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
+from bsc.asm.footprint import Access
 from bsc.asm.isa import Engine
-
-
-class Access(NamedTuple):
-    """Bytes [lo, hi) of a memory (`ddr`, `memtile` or `core`), read or written."""
-
-    memory: str
-    lo: int
-    hi: int
-    writes: bool
 
 
 @dataclass(frozen=True)
@@ -41,12 +32,13 @@ class Hazards:
     def add(self, index: int, engine: Engine, layer: int, accesses: list[Access]) -> list[int]:
         """Register an instruction; returns those that it must wait for, one an engine."""
         latest: dict[Engine, int] = {}
-        for access in accesses:
+        own = [a for a in accesses if a.memory in self.records]
+        for access in own:
             for record in self.records[access.memory]:
                 if _collide(access, engine, layer, record):
                     found = latest.get(record.engine, -1)
                     latest[record.engine] = max(found, record.index)
-        for access in accesses:
+        for access in own:
             self._remember(_Record(access, index, engine, layer))
         return sorted(latest.values())
 
@@ -69,6 +61,8 @@ def _covers(new: _Record, old: _Record) -> bool:
     """Whether waiting for the new one is as good as waiting for the old one too: it writes
     all those bytes (and so has waited itself), or reads them on the same engine."""
     inside = new.access.lo <= old.access.lo and old.access.hi <= new.access.hi
-    if not inside or (new.access.memory == "core" and new.layer == old.layer):
+    if not inside:
+        return False
+    if new.access.memory == "core" and new.layer == old.layer and new.engine is not old.engine:
         return False
     return new.access.writes or (not old.access.writes and new.engine is old.engine)

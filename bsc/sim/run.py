@@ -3,7 +3,8 @@
 From top to bottom is one legal interleaving of what the array does at once, and the one
 that says for each read which write it must see.  A stage runs iteration by iteration: its
 instructions with one level of iterations run once in each, and the instructions between
-them that have two levels run all their inner iterations there.
+them that have two levels run all their inner iterations there.  Transfers from and to DDR
+belong to no stage.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from bsc.asm.isa import Engine
 from bsc.asm.packed import Bytes
-from bsc.asm.program import Instr, Layer, Program, Ready, Stage
+from bsc.asm.program import Instr, Program, Ready
 from bsc.errors import BscError
 from bsc.numerics import Ints
 from bsc.sim import host
@@ -27,6 +29,8 @@ from bsc.sim.locks import LockBank
 from bsc.sim.memory import Box, Machine
 from bsc.sim.resolved import Resolved
 from bsc.sim.transfers import move, parts
+
+_DDR_ENGINES = (Engine.LOAD, Engine.LOADW, Engine.WRITE)
 
 
 @dataclass
@@ -57,7 +61,7 @@ def run_program(
     host.store_inputs(machine, program, inputs)
     result = Result()
     done, total = 0, len(program.body)
-    for unit in _units(program):
+    for unit in units(program):
         if isinstance(unit, Ready):
             if every_tensor:
                 _capture(machine, program, unit, result)
@@ -80,22 +84,21 @@ def check_blob(program: Program, blob: Bytes) -> None:
         raise BscError("weights.bin is not the blob of this program: size or hash differ")
 
 
-def _units(program: Program) -> Iterator[Ready | list[Instr]]:
-    """Stages, single instructions outside of stages, and captures, in text order."""
-    stage: list[Instr] | None = None
+def units(program: Program) -> Iterator[Ready | list[Instr]]:
+    """Stages, transfers from and to DDR on their own, and captures, in text order."""
+    stage: list[Instr] = []
     for item in program.body:
-        if isinstance(item, Instr):
-            if stage is None:
-                yield [item]
-            else:
-                stage.append(item)
-            continue
-        if stage:
+        alone = isinstance(item, Instr) and item.spec.engine in _DDR_ENGINES
+        if (alone or not isinstance(item, Instr)) and stage:
             yield stage
-        stage = [] if isinstance(item, Stage) else None
+            stage = []
         if isinstance(item, Ready):
             yield item
-        assert isinstance(item, Stage | Ready | Layer)
+        elif isinstance(item, Instr):
+            stage.append(item)
+            if alone:
+                yield stage
+                stage = []
     if stage:
         yield stage
 

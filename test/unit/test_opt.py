@@ -123,6 +123,7 @@ def test_malformed_options(options: str):
         ["--print-ir-after", "nothing", "m.mlir"],
         ["--validate-values=0", "m.mlir"],
         ["m.mlir", "n.mlir"],
+        ["m.mlir", ""],
         ["-f", "pb", "m.mlir"],
         ["--time-pass", "m.mlir"],
     ],
@@ -171,6 +172,8 @@ class FailingPass(ModulePass):
                 raise BscError("m.onnx: one\nm.onnx: two")
             case "invalid":
                 raise VerifyException("a slice\n  is   wrong")
+            case "value":
+                raise ValueError("mlir-opt is not\navailable")
             case "long":
                 raise BscError("x" * 10_000)
             case _:
@@ -204,9 +207,14 @@ class FailingOpt(opt.BscOptMain):
             "bsc-opt: error: failing: m.onnx: one\nbsc-opt: error: failing: m.onnx: two\n",
         ),
         ("invalid", "bsc-opt: error: failing: a slice is wrong\n"),
+        (
+            "value",
+            "bsc-opt: error: failing: mlir-opt is not available "
+            "(ValueError; --traceback shows where)\n",
+        ),
         ("after", "m.mlir:2:3: error: after failing: test.op does not verify: it is broken\n"),
     ],
-    ids=["op", "map", "problems", "invalid", "after"],
+    ids=["op", "map", "problems", "invalid", "value", "after"],
 )
 def test_errors_of_passes(
     how: str,

@@ -23,3 +23,8 @@ bsw.weight @sparse : !bsw.weight<16x3x3x24, pos 7> {
 bsw.weight @tall : !bsw.weight<20x1x1x8, pos -1> {
   block = array<i64: 16, 4>, gamma = #bsw.gamma<2x2, "0f">, format = "dense",
   data = #bsw.payload<splat 255, size 160>}
+
+// --detect-block-sparsity also notes the share of blocks that hold anything but zeros.
+// CHECK: bsw.weight @half : !bsw.weight<16x1x1x8, pos 7> {gamma = #bsw.gamma<2x1, "01">, density = 5.000000e-01 : f64, data = #bsw.payload<splat 1, size 128>}
+bsw.weight @half : !bsw.weight<16x1x1x8, pos 7> {
+  gamma = #bsw.gamma<2x1, "01">, density = 0.5 : f64, data = #bsw.payload<splat 1, size 128>}

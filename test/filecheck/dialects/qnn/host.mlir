@@ -13,3 +13,9 @@ func.func @main(%x : tensor<1x4x4x8xi8, #qnn.pos<5>>
   // CHECK: %y = qnn.global_avg_pool %x : (tensor<1x4x4x8xi8, #qnn.pos<5>>) -> tensor<1x1x1x8xi8, #qnn.pos<4>>
   func.return %y : tensor<1x1x1x8xi8, #qnn.pos<4>>
 }
+
+// What --fuse-epilogue makes superfluous is listed, with the reason, so that every tensor of
+// the model is accounted for.
+// CHECK: "test.op"() {qnn.elided = #qnn.elided<"conv1_q", "its rounding is a step of the epilogue of relu1_q">}
+"test.op"() {qnn.elided =
+  #qnn.elided<"conv1_q", "its rounding is a step of the epilogue of relu1_q">} : () -> ()

@@ -1,0 +1,196 @@
+"""The bytes that an instruction touches, as ranges of addresses.
+
+A range is the hull over all iterations, rows and columns: coarse, but never too small.
+It is what hazards between instructions and limits of memories are checked with.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from bsc.arch import Arch
+from bsc.asm.isa import Engine
+from bsc.asm.packed import PackedShape
+from bsc.asm.program import Instr, IntArray, Post, Slots, expand
+
+
+class Access(NamedTuple):
+    """Bytes [lo, hi) of a memory (`ddr`, `blob`, `memtile` or `core`), read or written."""
+
+    memory: str
+    lo: int
+    hi: int
+    writes: bool
+
+
+class Fields:
+    """An instruction's numbers as arrays over (iterations or 1, *axes); 0 where absent."""
+
+    def __init__(self, instr: Instr, arch: Arch):
+        self.instr = instr
+        self._arrays: dict[str, IntArray] = {}
+        for field in instr.spec.fields:
+            value = instr.fields.get(field.name, 0)
+            if isinstance(value, int | tuple) and not isinstance(value, Slots | Post):
+                self._arrays[field.name] = expand(value, field, arch, instr.count)
+
+    def __getitem__(self, name: str) -> IntArray:
+        return self._arrays[name]
+
+    def most(self, name: str) -> int:
+        """The largest value of a field."""
+        return int(self._arrays[name].max())
+
+
+def accesses(instr: Instr, arch: Arch) -> list[Access]:
+    """All that an instruction reads and writes in DDR, blob, memtiles and cores."""
+    fields = Fields(instr, arch)
+    match instr.spec.engine:
+        case Engine.LOAD:
+            return [_ddr(fields, False), *_memtile(fields, "memtile", "w", 0, True)]
+        case Engine.WRITE:
+            return [*_memtile(fields, "memtile", "w", 0, False), _ddr(fields, True)]
+        case Engine.LOADW:
+            return [_run(fields, "blob", False), _run(fields, "memtile", True)]
+        case Engine.LOADFM:
+            return _loadfm(fields)
+        case Engine.LOADWDM:
+            size = int((fields["off"] + fields["bytes"]).max())
+            return [_run(fields, "memtile", False), *_slots(instr, "core", size, True)]
+        case Engine.WRITEFM:
+            pixels = fields.most("h") * fields.most("w")
+            core = _slots(instr, "core", pixels * fields.most("c"), False)
+            return [*core, *_memtile(fields, "memtile", "w", 0, True)]
+        case Engine.COMP:
+            return _compute(fields)
+
+
+def _run(fields: Fields, name: str, writes: bool) -> Access:
+    """Contiguous bytes at the addresses of a field."""
+    start, size = np.broadcast_arrays(fields[name], fields["bytes"])
+    used = size > 0
+    if not used.any():
+        return Access(name, 0, 0, writes)
+    return Access(name, int(start[used].min()), int((start + size)[used].max()), writes)
+
+
+def _ddr(fields: Fields, writes: bool) -> Access:
+    used = (fields["w"] > 0) & (fields["c"] > 0)
+    if not used.any():
+        return Access("ddr", 0, 0, writes)
+    end = (
+        fields["ddr"]
+        + (fields["h"][:, None] - 1) * fields["drow"][:, None]
+        + (fields["w"] - 1) * fields["dpix"][:, None]
+        + fields["c"]
+    )
+    start, end, used = np.broadcast_arrays(fields["ddr"], end, used)
+    return Access("ddr", int(start[used].min()), int(end[used].max()), writes)
+
+
+def _memtile(
+    fields: Fields, address: str, width: str, neighbour: int, writes: bool
+) -> list[Access]:
+    """Pixels in the memtile of each column, or of a neighbour of it."""
+    count, inner = fields.instr.iters[0], (*fields.instr.iters, 1)[1]
+    start, pixels = fields[address].max(axis=0), fields[width].max(axis=0)
+    columns = np.flatnonzero(pixels > 0)
+    if not len(columns):
+        return []
+    owners = columns + neighbour
+    owners = owners[(owners >= 0) & (owners < len(pixels))]
+    columns = owners - neighbour
+    row, pix = fields["row"].max(axis=0)[owners], fields["pix"].max(axis=0)[owners]
+    moves = _moves(fields, owners, count, inner)
+    offset, size = _pixel(fields, columns)
+    end = start[columns] + moves + (fields.most("h") - 1) * row
+    end = end + (pixels[columns] - 1) * pix + size
+    if not len(columns):
+        return []
+    lo = int((fields[address].min(axis=0)[columns] + offset).min())
+    return [Access("memtile", lo, int(end.max()), writes)]
+
+
+def _moves(fields: Fields, owners: IntArray, count: int, inner: int) -> IntArray:
+    """How far the iterations go, in each memtile."""
+    names = {field.name for field in fields.instr.spec.fields}
+    if "hstep" not in names:
+        return np.zeros(len(owners), np.int64)
+    steps = fields["hstep"].max(axis=0)[owners] * (count - 1)
+    return steps + fields.most("cstep") * (inner - 1)
+
+
+def _pixel(fields: Fields, columns: IntArray) -> tuple[IntArray, IntArray]:
+    """First byte and end of what is used of a pixel, in each column."""
+    c = fields["c"].max(axis=0)
+    if c.ndim == 1:
+        return np.zeros(len(columns), np.int64), c[columns]
+    offset = fields["coff"].max(axis=0)
+    return offset.min(axis=0)[columns], (offset + c).max(axis=0)[columns]
+
+
+def _loadfm(fields: Fields) -> list[Access]:
+    found = [
+        access
+        for address, width, neighbour in (
+            ("memtile", "w", 0),
+            ("left", "wl", -1),
+            ("right", "wr", 1),
+        )
+        for access in _memtile(fields, address, width, neighbour, False)
+    ]
+    pixels = int((fields["wl"] + fields["w"] + fields["wr"]).max())
+    size = fields.most("h") * pixels * fields.most("c")
+    return [*found, *_slots(fields.instr, "core", size, True)]
+
+
+def _slots(instr: Instr, name: str, size: int, writes: bool) -> list[Access]:
+    """The buffers of a field, `size` bytes each."""
+    if name not in instr.fields or not size:
+        return []
+    return [Access("core", a, a + size, writes) for a in instr.slots(name).addresses]
+
+
+def _compute(fields: Fields) -> list[Access]:
+    """The buffers of a computation."""
+    instr = fields.instr
+    pixels = fields.most("h") * fields.most("w")
+    if "cout" not in instr.fields:
+        channels = fields.most("c")
+        taken = fields.most("hin") * fields.most("win") if "hin" in instr.fields else pixels
+        return [
+            *_slots(instr, "in", taken * channels, False),
+            *_slots(instr, "in2", pixels * channels, False),
+            *_slots(instr, "out", pixels * channels, True),
+        ]
+    element = 1 if "post" in instr.fields else 4
+    outputs = pixels * fields.most("cout")
+    accumulators = fields.most("acc")
+    found = [
+        *_slots(
+            instr, "in", fields.most("hin") * fields.most("win") * fields.most("cin"), False
+        ),
+        *_slots(instr, "weights", _weight_bytes(fields), False),
+        *_slots(instr, "part", outputs * 4, False),
+        *_slots(instr, "res", outputs, False),
+        *_slots(instr, "out", outputs * element, True),
+    ]
+    if "acc" in instr.fields:
+        found.append(Access("core", accumulators, accumulators + outputs * 4, True))
+    return found
+
+
+def _weight_bytes(fields: Fields) -> int:
+    """Bytes of the largest packed subvolume."""
+    k, block = fields["k"].max(axis=0), fields["blk"].max(axis=0)
+    shape = PackedShape(
+        fields.most("cout"),
+        int(k[0]),
+        int(k[1]),
+        fields.most("cin"),
+        (int(block[0]), int(block[1])),
+        True,
+    )
+    return shape.size(fields.most("blocks"))
