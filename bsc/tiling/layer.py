@@ -193,6 +193,9 @@ class LayerShape:
 
     def reaches(self, source: Source) -> bool:
         """Whether each column finds all it reads in its own and the neighbours' memtiles."""
+        if SpreadAxis.C in (source.spread.axis, self.columns.axis):
+            # A column that has some channels of all pixels works on just those.
+            return source.spread == self.columns and not source.all_channels
         return all(
             source.pieces(column, self.column_count, *self.pixels(column)) is not None
             for column in range(self.column_count)
