@@ -94,41 +94,47 @@ def _memtile(
     fields: Fields, address: str, width: str, neighbour: int, writes: bool
 ) -> list[Access]:
     """Pixels in the memtile of each column, or of a neighbour of it."""
-    count, inner = fields.instr.iters[0], (*fields.instr.iters, 1)[1]
-    start, pixels = fields[address].max(axis=0), fields[width].max(axis=0)
-    columns = np.flatnonzero(pixels > 0)
-    if not len(columns):
-        return []
+    start, pixels = fields[address], fields[width]
+    columns = np.flatnonzero(pixels.max(axis=0) > 0)
     owners = columns + neighbour
-    owners = owners[(owners >= 0) & (owners < len(pixels))]
-    columns = owners - neighbour
-    row, pix = fields["row"].max(axis=0)[owners], fields["pix"].max(axis=0)[owners]
-    moves = _moves(fields, owners, count, inner)
-    offset, size = _pixel(fields, columns)
-    end = start[columns] + moves + (fields.most("h") - 1) * row
-    end = end + (pixels[columns] - 1) * pix + size
+    inside = (owners >= 0) & (owners < pixels.shape[1])
+    columns, owners = columns[inside], owners[inside]
     if not len(columns):
         return []
-    lo = int((fields[address].min(axis=0)[columns] + offset).min())
-    return [Access("memtile", lo, int(end.max()), writes)]
+    row, pix = fields["row"][:, owners], fields["pix"][:, owners]
+    first, end = _pixel(fields, columns)
+    moved = _moved(fields, owners)
+    size = (fields["h"][:, None] - 1) * row + (pixels[:, columns] - 1) * pix
+    lo = start[:, columns] + moved + first
+    hi = start[:, columns] + moved + size + end
+    lo, hi, used = np.broadcast_arrays(lo, hi, end > first)
+    if not used.any():
+        return []
+    return [Access("memtile", int(lo[used].min()), int(hi[used].max()), writes)]
 
 
-def _moves(fields: Fields, owners: IntArray, count: int, inner: int) -> IntArray:
-    """How far the iterations go, in each memtile."""
+def _moved(fields: Fields, owners: IntArray) -> IntArray:
+    """How far each iteration has moved on, in each memtile: (iterations, memtiles)."""
     names = {field.name for field in fields.instr.spec.fields}
     if "hstep" not in names:
-        return np.zeros(len(owners), np.int64)
-    steps = fields["hstep"].max(axis=0)[owners] * (count - 1)
-    return steps + fields.most("cstep") * (inner - 1)
+        return np.zeros((1, len(owners)), np.int64)
+    outer, inner = np.divmod(np.arange(fields.instr.count), (*fields.instr.iters, 1)[1])
+    return (
+        outer[:, None] * fields["hstep"][:, owners] + inner[:, None] * fields["cstep"][:, None]
+    )
 
 
 def _pixel(fields: Fields, columns: IntArray) -> tuple[IntArray, IntArray]:
-    """First byte and end of what is used of a pixel, in each column."""
-    c = fields["c"].max(axis=0)
-    if c.ndim == 1:
-        return np.zeros(len(columns), np.int64), c[columns]
-    offset = fields["coff"].max(axis=0)
-    return offset.min(axis=0)[columns], (offset + c).max(axis=0)[columns]
+    """First byte and end of what is used of a pixel: (iterations or 1, columns)."""
+    c = fields["c"]
+    if c.ndim == 2:
+        return np.zeros((1, len(columns)), np.int64), c[:, columns]
+    c, offset = c[:, :, columns], fields["coff"][:, :, columns]
+    c, offset = np.broadcast_arrays(c, offset)
+    used = c > 0
+    first = np.where(used, offset, np.iinfo(np.int64).max).min(axis=1)
+    end = np.where(used, offset + c, 0).max(axis=1)
+    return np.where(end > 0, first, 0), end
 
 
 def _loadfm(fields: Fields) -> list[Access]:

@@ -37,6 +37,10 @@ class Engine(StrEnum):
     WRITEFM = "writefm"
 
 
+DDR_ENGINES = (Engine.LOAD, Engine.LOADW, Engine.WRITE)
+"""The channels between DDR and memtiles; their transfers belong to no stage."""
+
+
 @dataclass(frozen=True)
 class Field:
     """One field: its axes, whether it must be there, and what it means."""

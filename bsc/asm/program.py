@@ -221,7 +221,7 @@ class Port:
     zero: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class Lock:
     """A family of locks: one counting semaphore on each tile of a kind."""
 
@@ -239,6 +239,11 @@ class Layer:
     part: str
     op: str
     line: int = 0
+
+    @property
+    def full_name(self) -> str:
+        """The name with the piece, as messages give it."""
+        return f"{self.name}[{self.part}]" if self.part else self.name
 
 
 @dataclass(frozen=True)

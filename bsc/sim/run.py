@@ -1,24 +1,17 @@
-"""Running a program in the order of its text.
-
-From top to bottom is one legal interleaving of what the array does at once, and the one
-that says for each read which write it must see.  A stage runs iteration by iteration: its
-instructions with one level of iterations run once in each, and the instructions between
-them that have two levels run all their inner iterations there.  Transfers from and to DDR
-belong to no stage.
-"""
+"""Running a program in the order of its text (`bsc.asm.order`)."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from itertools import groupby, pairwise
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from bsc.asm.isa import Engine
+from bsc.asm.order import stage_order, units
 from bsc.asm.packed import Bytes
 from bsc.asm.program import Instr, Program, Ready
 from bsc.errors import BscError
@@ -29,8 +22,6 @@ from bsc.sim.locks import LockBank
 from bsc.sim.memory import Box, Machine
 from bsc.sim.resolved import Resolved
 from bsc.sim.transfers import move, parts
-
-_DDR_ENGINES = (Engine.LOAD, Engine.LOADW, Engine.WRITE)
 
 
 @dataclass
@@ -61,7 +52,7 @@ def run_program(
     host.store_inputs(machine, program, inputs)
     result = Result()
     done, total = 0, len(program.body)
-    for unit in units(program):
+    for _, unit in units(program):
         if isinstance(unit, Ready):
             if every_tensor:
                 _capture(machine, program, unit, result)
@@ -82,47 +73,6 @@ def check_blob(program: Program, blob: Bytes) -> None:
     digest = hashlib.sha256(blob.data).hexdigest() if blob.size else ""
     if blob.size != program.blob_bytes or digest != program.blob_sha256:
         raise BscError("weights.bin is not the blob of this program: size or hash differ")
-
-
-def units(program: Program) -> Iterator[Ready | list[Instr]]:
-    """Stages, transfers from and to DDR on their own, and captures, in text order."""
-    stage: list[Instr] = []
-    for item in program.body:
-        alone = isinstance(item, Instr) and item.spec.engine in _DDR_ENGINES
-        if (alone or not isinstance(item, Instr)) and stage:
-            yield stage
-            stage = []
-        if isinstance(item, Ready):
-            yield item
-        elif isinstance(item, Instr):
-            stage.append(item)
-            if alone:
-                yield stage
-                stage = []
-    if stage:
-        yield stage
-
-
-def stage_order(instrs: list[Instr]) -> Iterator[tuple[int, int]]:
-    """The (instruction, iteration) pairs of a stage, in text order.
-
-    Raises BscError if the instructions do not agree on the numbers of iterations.
-    """
-    outer = {instr.iters[0] for instr in instrs}
-    inner = {instr.iters[1] for instr in instrs if len(instr.iters) == 2}
-    if len(outer) != 1 or len(inner) > 1:
-        counts = ", ".join(f"{i.mnemonic} {'x'.join(map(str, i.iters))}" for i in instrs)
-        raise BscError(f"the instructions of a stage iterate together, not {counts}")
-    runs = [
-        (len(instrs[members[0]].iters), members)
-        for _, group in groupby(range(len(instrs)), lambda i: len(instrs[i].iters))
-        for members in [list(group)]
-    ]
-    for i in range(outer.pop()):
-        for levels, members in runs:
-            count = 1 if levels == 1 else instrs[members[0]].iters[1]
-            for j in range(count):
-                yield from ((index, i * count + j) for index in members)
 
 
 def _run_stage(machine: Machine, locks: LockBank, instrs: list[Instr]) -> None:

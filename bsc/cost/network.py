@@ -1,0 +1,218 @@
+"""The cost of a program: every instruction, every layer, the network, and its lower bound.
+
+Works on the program alone (`bsc.asm`), so that the same numbers can be had from a text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from bsc.arch import Arch
+from bsc.asm.footprint import Fields
+from bsc.asm.isa import DDR_ENGINES
+from bsc.asm.order import units
+from bsc.asm.packed import PackedShape
+from bsc.asm.program import Instr, Layer, Program, Ready
+from bsc.cost.serial import Span, time_loads, time_stage, time_write
+from bsc.cost.work import Work, work_of
+
+TIMINGS = ("serial",)
+"""The timings known."""
+
+
+@dataclass
+class LayerCost:
+    """One operation of the network, all its pieces together.
+
+    Times are seconds, sizes bytes.  `macs` counts channels as stored; the `_dense` figures
+    are those of the same layer with all blocks stored.
+    """
+
+    name: str
+    op: str
+    start_s: float = 0.0
+    duration_s: float = 0.0
+    bound: str = "load"
+    macs: int = 0
+    macs_dense: int = 0
+    weight_bytes: int = 0
+    weight_bytes_dense: int = 0
+    ddr_read_bytes: int = 0
+    ddr_write_bytes: int = 0
+    shares: dict[str, float] = field(default_factory=dict[str, float])
+    """Seconds by what they go to: ddr, weights, load, compute, write."""
+
+
+@dataclass
+class NetworkCost:
+    """The whole program.  `spans` has one entry an instruction, in text order."""
+
+    timing: str
+    total_s: float
+    lower_bound_s: float
+    bounds: dict[str, float]
+    """Seconds that each resource needs at least; the lower bound is the largest."""
+    layers: list[LayerCost]
+    spans: list[Span]
+
+
+def cost_of(program: Program, timing: str = "serial") -> NetworkCost:
+    """Time a program."""
+    assert timing in TIMINGS
+    walk = _Walk(program)
+    walk.run()
+    bounds = lower_bounds(program, list(walk.layers.values()))
+    layers = list(walk.layers.values())
+    for layer in layers:
+        layer.bound = max(layer.shares, key=lambda name: layer.shares[name], default="load")
+    return NetworkCost(timing, walk.clock, max(bounds.values()), bounds, layers, walk.spans)
+
+
+class _Walk:
+    """Goes through a program unit by unit and adds up."""
+
+    def __init__(self, program: Program):
+        self.program = program
+        self.arch = program.arch
+        self.clock = 0.0
+        self.layers: dict[tuple[str, str], LayerCost] = {}
+        self.spans: list[Span] = []
+        self.seen: set[tuple[int, ...]] = set()
+        self.loaded: list[tuple[int, ...]] = []
+        self.layer: LayerCost = LayerCost("", "")
+
+    def run(self) -> None:
+        """Time all units."""
+        current: Layer | None = None
+        for layer, unit in _timed_units(self.program):
+            if layer is not current:
+                self._enter(layer)
+                current = layer
+            self._unit(unit)
+
+    def _enter(self, layer: Layer) -> None:
+        key = (layer.name, layer.op)
+        if key not in self.layers:
+            self.layers[key] = LayerCost(layer.name, layer.op, self.clock)
+        self.layer = self.layers[key]
+        self.seen = set()
+        reprogram = self.arch.cycles_to_s(self.arch.reprogram_cycles)
+        self.layer.duration_s += reprogram
+        self.clock += reprogram
+
+    def _unit(self, unit: list[Instr]) -> None:
+        works = [work_of(instr, self.arch) for instr in unit]
+        start, arch, halted = self.clock, self.arch, 0.0
+        if unit[0].mnemonic == "WRITE":
+            span, self.clock = time_write(works[0], arch, start)
+            spans, bound = [span], "ddr"
+        elif unit[0].spec.engine in DDR_ENGINES:
+            spans, self.clock = time_loads(unit, works, arch, start)
+            bound = "ddr"
+        else:
+            stage = time_stage(unit, works, start)
+            spans, bound, halted, self.clock = stage.spans, stage.bound, stage.halted, stage.end
+        self.clock += arch.cycles_to_s(arch.dispatch_cycles * len(unit))
+        self.spans += spans
+        seconds = self.clock - start
+        self.layer.duration_s += seconds
+        for name, share in (("weights", halted), (bound, seconds - halted)):
+            self.layer.shares[name] = self.layer.shares.get(name, 0.0) + share
+        self._count(unit, works)
+
+    def _count(self, unit: list[Instr], works: list[Work]) -> None:
+        layer = self.layer
+        for instr, work in zip(unit, works, strict=True):
+            layer.macs += work.macs
+            layer.macs_dense += work.macs_dense
+            if instr.mnemonic in ("LOAD", "LOADW"):
+                layer.ddr_read_bytes += work.bytes
+            elif instr.mnemonic == "WRITE":
+                layer.ddr_write_bytes += work.bytes
+            if instr.mnemonic == "LOADW":
+                layer.weight_bytes += work.bytes
+            self._count_dense(instr)
+
+    def _count_dense(self, instr: Instr) -> None:
+        """Add the bytes that weights would have with all blocks stored, each subvolume once.
+
+        A subvolume is known by where it is loaded from; the next computation, or that of
+        the same iteration, has its shape.
+        """
+        if instr.mnemonic == "LOADWDM":
+            rows = Fields(instr, self.arch)["memtile"]
+            self.loaded = [
+                tuple(row)
+                for row in np.broadcast_to(rows, (instr.count, rows.shape[1])).tolist()
+            ]
+        elif "blocks" in instr.fields and self.loaded:
+            for index, key in enumerate(self.loaded):
+                if key not in self.seen:
+                    self.seen.add(key)
+                    self.layer.weight_bytes_dense += _dense_bytes(instr, self.arch, index)
+            self.loaded = []
+
+
+def _dense_bytes(instr: Instr, arch: Arch, iteration: int) -> int:
+    """Bytes of the packed weights of one iteration with all blocks stored."""
+    fields = Fields(instr, arch)
+
+    def at(name: str) -> list[int]:
+        array = fields[name]
+        return array[iteration if len(array) > 1 else 0].reshape(-1).tolist()
+
+    (kh, kw), (b0, b1) = at("k"), at("blk")
+    bias = iteration % max(1, instr.number("chunks")) == 0
+    total = 0
+    for cout, cin in zip(at("cout"), at("cin"), strict=True):
+        if cout:
+            shape = PackedShape(cout, kh, kw, cin, (b0, b1), bias)
+            total += shape.size(shape.grid[0] * shape.grid[1])
+    return total
+
+
+def _timed_units(program: Program) -> Iterator[tuple[Layer, list[Instr]]]:
+    """What is timed together: neighbouring loads from DDR, a write, a stage."""
+    loads: list[Instr] = []
+    current = Layer(program.name, "", "")
+    for layer, unit in units(program):
+        if isinstance(unit, Ready):
+            continue
+        loading = unit[0].mnemonic in ("LOAD", "LOADW")
+        if loads and (not loading or layer is not current):
+            yield current, loads
+            loads = []
+        current = layer
+        if loading:
+            loads += unit
+        else:
+            yield layer, unit
+    if loads:
+        yield current, loads
+
+
+def lower_bounds(program: Program, layers: list[LayerCost]) -> dict[str, float]:
+    """Seconds that each resource needs at least, whatever the schedule (roofline).
+
+    compute: all MACs on all cores.  ddr: inputs and weights once in, outputs once out.
+    weights: all weights once over the row channels.  load and write: every tensor once to
+    the cores, and once from them.
+    """
+    arch, tensors = program.arch, program.tensors
+    ports = {port.tensor for port in program.inputs}, {port.tensor for port in program.outputs}
+    inputs, outputs = (sum(tensors[name].bytes for name in names) for names in ports)
+    everything = sum(tensor.bytes for tensor in tensors.values())
+    macs = sum(layer.macs for layer in layers)
+    per_s = arch.macs_per_cycle * arch.rows * arch.cols * arch.clock_ghz * 1e9
+    reads = arch.bytes_to_s(inputs + program.blob_bytes, arch.cols * arch.ddr_read_channels)
+    writes = arch.bytes_to_s(outputs, arch.cols * arch.ddr_write_channels)
+    return {
+        "compute": macs / per_s,
+        "ddr": max(reads, writes),
+        "weights": arch.bytes_to_s(program.blob_bytes, arch.cols),
+        "load": arch.bytes_to_s(everything - outputs, arch.cols),
+        "write": arch.bytes_to_s(everything - inputs, arch.cols * arch.writefm_links),
+    }

@@ -1,0 +1,106 @@
+"""`serial` timing: the rules of the paper (section 4.5), as its compiler really ran them.
+
+- LOAD and LOADW that stand next to each other run beside each other, each memtile in
+  parallel; a memtile that takes one kind only has all its channels for it.  Nothing
+  overlaps with DDR.
+- LOADWDM halts everything.
+- A stage of one iteration is load, then compute, then write.  Of a stage of n, what
+  happens once adds up, and what iterates overlaps: it takes the largest of its summed
+  loads, computations and writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from bsc.arch import Arch
+from bsc.asm.isa import Engine
+from bsc.asm.program import Instr
+from bsc.cost.work import Work
+
+
+@dataclass(frozen=True)
+class Span:
+    """When an instruction starts and how long it takes, in seconds from the start of the
+    program, and what bounds the stage or transfer that it belongs to."""
+
+    start: float
+    duration: float
+    bound: str
+
+
+def time_loads(
+    instrs: Sequence[Instr], works: Sequence[Work], arch: Arch, start: float
+) -> tuple[list[Span], float]:
+    """LOADs and LOADWs that stand next to each other; returns their spans and their end."""
+    kinds = {Engine.LOAD: np.zeros(arch.memtiles), Engine.LOADW: np.zeros(arch.memtiles)}
+    for instr, work in zip(instrs, works, strict=True):
+        kinds[instr.spec.engine] += work.column_s
+    activations, weights = kinds[Engine.LOAD], kinds[Engine.LOADW]
+    both = (activations > 0) & (weights > 0)
+    channels = np.where(both, max(1, arch.ddr_read_channels // 2), arch.ddr_read_channels)
+    spans: list[Span] = []
+    for work in works:
+        spans.append(Span(start, float((work.column_s / channels).max()), "ddr"))
+    total = np.maximum(activations, weights) / channels
+    return spans, start + float(total.max(initial=0.0))
+
+
+def time_write(work: Work, arch: Arch, start: float) -> tuple[Span, float]:
+    """A WRITE, over all the write channels of each memtile."""
+    duration = float(work.column_s.max()) / arch.ddr_write_channels
+    return Span(start, duration, "ddr"), start + duration
+
+
+@dataclass(frozen=True)
+class StageTime:
+    """A stage: the spans of its instructions, its end, the seconds for which weights halted
+    it, and what bounds the rest of it."""
+
+    spans: list[Span]
+    end: float
+    halted: float
+    bound: str
+
+
+def time_stage(instrs: Sequence[Instr], works: Sequence[Work], start: float) -> StageTime:
+    """Time a stage by the rules of the module."""
+    halted = sum(_halt(i, w) for i, w in zip(instrs, works, strict=True))
+    columns = works[0].seconds.shape[1]
+    total, inner = max(_column(instrs, works, column) for column in range(columns))
+    bound = inner if total >= halted else "weights"
+    spans: list[Span] = []
+    # What happens once comes in turn; what iterates starts when the first inputs are there.
+    clock = start
+    for instr, work in zip(instrs, works, strict=True):
+        halts = instr.spec.engine is Engine.LOADWDM
+        duration = _halt(instr, work) if halts else float(work.column_s.max())
+        spans.append(Span(clock, duration, bound))
+        if instr.count == 1 or halts:
+            clock += duration
+    return StageTime(spans, start + halted + total, halted, inner)
+
+
+def _halt(instr: Instr, work: Work) -> float:
+    """Seconds for which a LOADWDM stops everything else."""
+    if instr.spec.engine is not Engine.LOADWDM:
+        return 0.0
+    return float(work.seconds.max(axis=1).sum())
+
+
+_PARTS = {Engine.LOADFM: "load", Engine.COMP: "compute", Engine.WRITEFM: "write"}
+
+
+def _column(instrs: Sequence[Instr], works: Sequence[Work], column: int) -> tuple[float, str]:
+    """Seconds of a stage in one column without the halts, and what takes longest."""
+    once, often = dict.fromkeys(_PARTS.values(), 0.0), dict.fromkeys(_PARTS.values(), 0.0)
+    for instr, work in zip(instrs, works, strict=True):
+        name = _PARTS.get(instr.spec.engine)
+        if name is not None:
+            seconds = float(work.seconds[:, column].sum())
+            (once if instr.count == 1 else often)[name] += seconds
+    total = sum(once.values()) + max(often.values())
+    return total, max(once, key=lambda name: once[name] + often[name])

@@ -1,0 +1,111 @@
+"""What one instruction does: bytes, MACs, and the seconds of its parts.
+
+`seconds` has one row an iteration and one column a column of cores (a memtile, for
+weights); a computation takes the time of the fullest core of the column.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from bsc.arch import Arch
+from bsc.asm.footprint import Fields
+from bsc.asm.isa import DDR_ENGINES, Engine
+from bsc.asm.program import Instr, IntArray
+from bsc.geometry import ceil_div
+
+Seconds = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Work:
+    """Of all iterations and all columns together: `bytes` moved over channels and links
+    (a multicast counts once) and `macs` done, `macs_dense` with all blocks stored."""
+
+    seconds: Seconds
+    bytes: int = 0
+    macs: int = 0
+    macs_dense: int = 0
+
+    @property
+    def column_s(self) -> Seconds:
+        """Seconds of all iterations in each column."""
+        return self.seconds.sum(axis=0)
+
+
+def work_of(instr: Instr, arch: Arch) -> Work:
+    """What an instruction does on a machine."""
+    fields = Fields(instr, arch)
+    if instr.spec.engine is Engine.COMP:
+        return _compute(fields, arch)
+    moved = _bytes(fields, arch)
+    moved = np.broadcast_to(moved, (instr.count, moved.shape[1]))
+    links = arch.writefm_links if instr.spec.engine is Engine.WRITEFM else 1
+    overhead = arch.cycles_to_s(arch.descriptor_cycles + _lock_cycles(instr, arch))
+    seconds = moved / (arch.link_bytes_per_s * links) + overhead
+    if instr.spec.engine in DDR_ENGINES:
+        task = arch.write_task_cycles if instr.mnemonic == "WRITE" else arch.load_task_cycles
+        seconds = seconds + arch.cycles_to_s(task)
+    return Work(seconds, int(moved.sum()))
+
+
+def _lock_cycles(instr: Instr, arch: Arch) -> int:
+    """Cycles that the locks of an iteration take."""
+    return arch.lock_cycles * (len(instr.acquires) + len(instr.releases))
+
+
+def _bytes(fields: Fields, arch: Arch) -> IntArray:
+    """Bytes over each column's channel or link, or each memtile's weight channel."""
+    match fields.instr.spec.engine:
+        case Engine.LOAD | Engine.WRITE:
+            return fields["h"][:, None] * fields["w"] * fields["c"]
+        case Engine.LOADW:
+            return fields["bytes"]
+        case Engine.LOADWDM:
+            out = np.zeros((len(fields["bytes"]), arch.memtiles), np.int64)
+            for link, (memtile, _) in enumerate(arch.weight_links):
+                out[:, memtile] += fields["bytes"][:, link]
+            return out
+        case Engine.LOADFM:
+            pixels = fields["h"][:, None] * (fields["wl"] + fields["w"] + fields["wr"])
+            if "coff" in fields.instr.fields:
+                return pixels * fields["c"].sum(axis=1)
+            return pixels * fields["c"][:, 0]
+        case _:
+            return fields["h"][:, None] * fields["w"] * fields["c"].sum(axis=1)
+
+
+def _compute(fields: Fields, arch: Arch) -> Work:
+    instr = fields.instr
+    pixels = fields["h"][:, None] * fields["w"]
+    overhead = _lock_cycles(instr, arch)
+    if "blocks" in instr.fields:
+        return _matrix(fields, arch, pixels, overhead)
+    window = fields["k"].prod(axis=1)[:, None] if "k" in instr.fields else np.int64(1)
+    elements = pixels * fields["c"].max(axis=1)
+    cycles = np.where(elements > 0, -(-elements * window // arch.vector_ops) + overhead, 0)
+    return Work(_seconds(cycles, instr, arch))
+
+
+def _matrix(fields: Fields, arch: Arch, pixels: IntArray, overhead: int) -> Work:
+    """Tiles of pixels x CIN x COUT, partial ones whole, zero blocks not at all."""
+    instr = fields.instr
+    taps = fields["k"].prod(axis=1)[:, None]
+    b0, b1 = fields["blk"][0].tolist()
+    tiles = ceil_div(b0, arch.tile_cout) * ceil_div(b1, arch.tile_cin)
+    most = fields["blocks"].max(axis=1)[:, None]
+    cycles = -(-pixels // arch.tile_pixels) * most * tiles * taps
+    cycles = np.where(cycles > 0, cycles + overhead, 0)
+    rows = -(-fields["cout"] // b0) * -(-fields["cin"] // b1)
+    block_macs = pixels.sum(axis=1) * taps[:, 0] * b0 * b1
+    dense = np.broadcast_to(block_macs * rows.sum(axis=1), instr.count)
+    done = np.broadcast_to(block_macs * fields["blocks"].sum(axis=1), instr.count)
+    return Work(_seconds(cycles, instr, arch), 0, int(done.sum()), int(dense.sum()))
+
+
+def _seconds(cycles: IntArray, instr: Instr, arch: Arch) -> Seconds:
+    spread = np.broadcast_to(cycles, (instr.count, cycles.shape[1]))
+    return spread / (arch.clock_ghz * 1e9)

@@ -1,0 +1,156 @@
+"""Checking a program without running it.
+
+What the machine has not got (memory, locks, descriptors), what nobody has written before
+it is read, and locks that do not come out even in the order of the text.  Ranges of bytes
+are hulls (`bsc.asm.footprint`), so that a whole network is checked in a fraction of a
+second; the simulator checks every byte.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from bsc.arch import Arch
+from bsc.asm.footprint import Access, accesses
+from bsc.asm.isa import Engine
+from bsc.asm.order import stage_order, units
+from bsc.asm.program import Instr, Program, Ready, Slots
+from bsc.errors import BscError
+
+_LIMITS = {"core": "core_locks", "memtile": "memtile_locks", "ddr": "ddr_locks"}
+
+
+def verify_program(program: Program) -> None:
+    """Raises BscError, with the instruction and the limit, for the first problem."""
+    _check_lock_counts(program)
+    written = {"ddr": _Ranges(), "memtile": _Ranges(), "core": _Ranges(), "blob": _Ranges()}
+    written["blob"].add(0, program.blob_bytes)
+    for port in program.inputs:
+        tensor = program.tensors[port.tensor]
+        assert tensor.ddr is not None
+        written["ddr"].add(tensor.ddr, tensor.ddr + tensor.bytes)
+    values = {name: lock.init for name, lock in program.locks.items()}
+    for layer, unit in units(program):
+        if isinstance(unit, Ready):
+            continue
+        try:
+            _check_unit(unit, program, written, values)
+        except BscError as e:
+            raise BscError(f"{layer.full_name}: {e}") from None
+    for name, value in values.items():
+        if value != program.locks[name].init:
+            raise BscError(
+                f"lock {name} ends at {value}, declared initial value "
+                f"{program.locks[name].init}: acquires and releases do not balance"
+            )
+
+
+def _check_lock_counts(program: Program) -> None:
+    counts = Counter(lock.tile for lock in program.locks.values())
+    for tile, field in _LIMITS.items():
+        limit = int(getattr(program.arch, field))
+        if counts[tile] > limit:
+            raise BscError(f"{counts[tile]} locks on each {tile} tile; it has {limit}")
+
+
+def _check_unit(
+    unit: list[Instr], program: Program, written: dict[str, _Ranges], values: dict[str, int]
+) -> None:
+    _check_descriptors(unit, program.arch)
+    reads: list[tuple[Instr, Access]] = []
+    for instr in unit:
+        for access in accesses(instr, program.arch):
+            _check_capacity(instr, access, program.arch)
+            if access.writes:
+                written[access.memory].add(access.lo, access.hi)
+            else:
+                reads.append((instr, access))
+    # Within a stage an instruction may read what a later line writes for the next time;
+    # that what is read was ever written is what is checked here.
+    for instr, access in reads:
+        if not written[access.memory].covers(access.lo, access.hi):
+            raise BscError(
+                f"{instr.mnemonic} reads {access.memory} 0x{access.lo:x} .. 0x{access.hi:x}, "
+                "which nobody has written"
+            )
+    _run_locks(unit, program, values)
+
+
+def _check_capacity(instr: Instr, access: Access, arch: Arch) -> None:
+    size = access.hi - access.lo
+    if access.memory == "core" and access.hi > arch.core_bytes:
+        raise BscError(
+            f"{instr.mnemonic} reaches core address 0x{access.hi:x}; "
+            f"a core has {arch.core_bytes} bytes"
+        )
+    if access.memory == "memtile" and size > arch.memtile_bytes:
+        raise BscError(
+            f"{instr.mnemonic} spans {size} bytes of a memtile of {arch.memtile_bytes}"
+        )
+
+
+def _check_descriptors(unit: list[Instr], arch: Arch) -> None:
+    """Transfers that are under way at once, each with its ping and pong."""
+    transfers = [instr for instr in unit if instr.spec.is_transfer]
+    slots = sum(len(core.addresses) for i in transfers if (core := _core(i)) is not None)
+    for tile, count, limit in (
+        ("core", slots, arch.core_descriptors),
+        ("memtile", len(transfers), arch.memtile_descriptors),
+    ):
+        if limit and count > limit:
+            raise BscError(f"{count} descriptors on a {tile} tile; it has {limit}")
+
+
+def _core(instr: Instr) -> Slots | None:
+    value = instr.fields.get("core")
+    return value if isinstance(value, Slots) else None
+
+
+def _run_locks(unit: list[Instr], program: Program, values: dict[str, int]) -> None:
+    """Take and give locks in text order; all tiles of a kind do the same."""
+    for index, iteration in stage_order(unit):
+        instr = unit[index]
+        for use in instr.acquires:
+            if use.acquires_at(iteration):
+                _change(use.at(iteration), -use.amount, instr, program, values)
+        for use in instr.releases:
+            if use.releases_at(iteration):
+                _change(use.at(iteration), use.amount, instr, program, values)
+
+
+def _change(name: str, by: int, instr: Instr, program: Program, values: dict[str, int]) -> None:
+    tile = program.locks[name].tile
+    if instr.spec.engine is Engine.COMP and tile != "core":
+        raise BscError(f"{instr.mnemonic} does not reach {tile} lock {name}")
+    values[name] += by
+    if values[name] < 0:
+        raise BscError(
+            f"{instr.mnemonic} acquires {name} when it is {values[name] - by}, {-by} needed: "
+            "in text order this waits for ever"
+        )
+    if values[name] > program.arch.lock_max:
+        raise BscError(
+            f"{instr.mnemonic} raises {name} to {values[name]}; a lock goes up to "
+            f"{program.arch.lock_max}"
+        )
+
+
+class _Ranges:
+    """A set of addresses, as ranges that do not touch."""
+
+    def __init__(self) -> None:
+        self.ranges: list[tuple[int, int]] = []
+
+    def add(self, lo: int, hi: int) -> None:
+        """Add [lo, hi)."""
+        if lo >= hi or self.covers(lo, hi):
+            return
+        apart = [(a, b) for a, b in self.ranges if b < lo or hi < a]
+        joined = [(a, b) for a, b in self.ranges if not (b < lo or hi < a)]
+        lo = min([lo, *(a for a, _ in joined)])
+        hi = max([hi, *(b for _, b in joined)])
+        self.ranges = [*apart, (lo, hi)]
+
+    def covers(self, lo: int, hi: int) -> bool:
+        """Whether all of [lo, hi) is in the set."""
+        return lo >= hi or any(a <= lo and hi <= b for a, b in self.ranges)
