@@ -109,6 +109,7 @@ def _add_port(program: Program, op: Operation) -> None:
         host.onnx_name.data,
         host.dtype.data,
         host.layout.data,
+        host.shape,
         host.zero.data,
     )
     (program.inputs if op.direction.data == "input" else program.outputs).append(port)

@@ -145,7 +145,9 @@ def mul(a: Ints, a_pos: int, b: Ints, b_pos: int) -> tuple[Int64, int]:
 def accumulator_bound(weight: Int8, bias: Ints | None = None) -> int:
     """The largest |accumulator| that any int8 input can give: max over COUT of
     sum|w| * 128 + |bias|.  Up to 2^24 float32 is exact, from 2^31 int32 overflows."""
-    per_cout = np.abs(weight.astype(np.int64)).reshape(len(weight), -1).sum(axis=1) * 128
+    # Not by way of int64: a large dense layer would take a gigabyte.
+    absolute = np.abs(weight, dtype=np.int16).reshape(len(weight), -1)
+    per_cout = absolute.sum(axis=1, dtype=np.int64) * 128
     if bias is not None:
         per_cout = per_cout + np.abs(bias.astype(np.int64))
     return int(per_cout.max(initial=0))

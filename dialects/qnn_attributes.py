@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple, cast
 
 from xdsl.dialects.builtin import (
+    ArrayAttr,
     FixedBitwidthType,
     IntAttr,
     StringAttr,
@@ -118,10 +119,11 @@ class HostAttr(ParametrizedAttribute):
     """
     The other side of a function argument or result: the tensor that the host sees.
 
-        #qnn.host<"data", "float32", "NCHW", zero 0>
+        #qnn.host<"data", "float32", "NCHW", [1, 3, 224, 224], zero 0>
 
-    `name` is the ONNX name; "float32" says that the host quantizes or dequantizes with
-    scale 2^-position; the layout is "NCHW", or "NC" for 1x1x1xC; `zero` is the zero point.
+    The ONNX name; the type, where "float32" says that the host quantizes with scale
+    2^-position; the order of the elements, "NCHW" or "NHWC"; the ONNX dimensions, which may
+    be fewer, as those of a flattened tensor; and the zero point.
     """
 
     name = "qnn.host"
@@ -129,35 +131,59 @@ class HostAttr(ParametrizedAttribute):
     onnx_name: StringAttr
     dtype: StringAttr
     layout: StringAttr
+    dims: ArrayAttr[IntAttr]
     zero: IntAttr
 
-    def __init__(self, onnx_name: str, dtype: str, layout: str, zero: int = 0):
+    def __init__(
+        self, onnx_name: str, dtype: str, layout: str, dims: Sequence[int], zero: int = 0
+    ):
         super().__init__(
-            StringAttr(onnx_name), StringAttr(dtype), StringAttr(layout), IntAttr(zero)
+            StringAttr(onnx_name),
+            StringAttr(dtype),
+            StringAttr(layout),
+            ArrayAttr([IntAttr(d) for d in dims]),
+            IntAttr(zero),
         )
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The ONNX dimensions."""
+        return tuple(d.data for d in self.dims)
 
     @classmethod
     def parse_parameters(cls, parser: AttrParser) -> Sequence[Attribute]:
         with parser.in_angle_brackets():
             texts: list[Attribute] = []
             for _ in range(3):
-                texts.append(StringAttr(parser.parse_str_literal()))
+                texts.append(StringAttr(parse_text(parser)))
                 parser.parse_punctuation(",")
+            dims = parser.parse_comma_separated_list(
+                parser.Delimiter.SQUARE, parser.parse_integer
+            )
+            parser.parse_punctuation(",")
             parser.parse_keyword("zero")
-            return [*texts, IntAttr(parser.parse_integer())]
+            zero = parser.parse_integer()
+            return [*texts, ArrayAttr([IntAttr(d) for d in dims]), IntAttr(zero)]
 
     def print_parameters(self, printer: Printer) -> None:
         with printer.in_angle_brackets():
             for text in (self.onnx_name, self.dtype, self.layout):
                 printer.print_string_literal(text.data)
                 printer.print_string(", ")
-            printer.print_string(f"zero {self.zero.data}")
+            printer.print_string(f"{list(self.shape)}, zero {self.zero.data}")
 
     def verify(self) -> None:
         if self.dtype.data not in ("float32", "int8", "uint8"):
             raise VerifyException(f"dtype must be float32, int8 or uint8, not {self.dtype}")
-        if self.layout.data not in ("NCHW", "NC"):
-            raise VerifyException(f"layout must be NCHW or NC, not {self.layout}")
+        if self.layout.data not in ("NCHW", "NHWC"):
+            raise VerifyException(f"layout must be NCHW or NHWC, not {self.layout}")
+
+
+def parse_text(parser: AttrParser) -> str:
+    """A string literal, beyond ASCII too: xDSL prints other letters as escaped bytes, and
+    reads those back as bytes."""
+    data = parser.parse_optional_bytes_literal()
+    return parser.parse_str_literal() if data is None else data.decode()
 
 
 ELIDED = "qnn.elided"
@@ -183,9 +209,9 @@ class ElidedAttr(ParametrizedAttribute):
     @classmethod
     def parse_parameters(cls, parser: AttrParser) -> Sequence[Attribute]:
         with parser.in_angle_brackets():
-            onnx_name = parser.parse_str_literal()
+            onnx_name = parse_text(parser)
             parser.parse_punctuation(",")
-            return [StringAttr(onnx_name), StringAttr(parser.parse_str_literal())]
+            return [StringAttr(onnx_name), StringAttr(parse_text(parser))]
 
     def print_parameters(self, printer: Printer) -> None:
         with printer.in_angle_brackets():

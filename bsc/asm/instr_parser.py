@@ -166,6 +166,14 @@ def parse_value(text: str) -> Value:
     return parse_int(text)
 
 
+def parse_numbers(text: str) -> tuple[int, ...]:
+    """A flat list of numbers.  Raises BscError if it is anything else."""
+    value = parse_value(text)
+    if isinstance(value, int) or not all(isinstance(n, int) for n in value):
+        raise BscError(f"'{text}' is not a list of numbers")
+    return tuple(n for n in value if isinstance(n, int))
+
+
 def _frozen(value: object) -> Value:
     if isinstance(value, list) and value:
         return tuple(_frozen(v) for v in cast(list[object], value))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import re
 from collections.abc import Callable, Iterable
 
@@ -18,7 +19,7 @@ from bsc.asm.instr_parser import (
     check_locks,
     hint,
     parse_int,
-    parse_value,
+    parse_numbers,
     parse_words,
     split_pair,
 )
@@ -143,14 +144,10 @@ class _Reader:
             raise BscError(".tensor needs a name and the ONNX name")
         given = _keys(args[2:], ("shape", "type", "pos", "pixel"), ("ddr",))
         name = _fresh(args[0], self.program.tensors, "tensor")
-        shape = parse_value(given["shape"])
-        if (
-            isinstance(shape, int)
-            or len(shape) != 3
-            or not all(isinstance(n, int) and n > 0 for n in shape)
-        ):
+        shape = parse_numbers(given["shape"])
+        if len(shape) != 3 or min(shape) < 1:
             raise BscError(f"shape={given['shape']}: give H, W and C")
-        h, w, c = (n for n in shape if isinstance(n, int))
+        h, w, c = shape
         if given["type"] not in ("i8", "i32"):
             raise BscError(f"type={given['type']}: i8 or i32")
         tensor = Tensor(
@@ -175,15 +172,19 @@ class _Reader:
     def _port(self, args: list[str]) -> Port:
         if len(args) < 2:
             raise BscError("give the tensor and the ONNX name")
-        given = _keys(args[2:], ("dtype", "layout", "zero"))
-        for key, legal in (("dtype", ("float32", "int8", "uint8")), ("layout", ("NCHW", "NC"))):
+        given = _keys(args[2:], ("dtype", "layout", "dims", "zero"))
+        layouts = ("NCHW", "NHWC")
+        for key, legal in (("dtype", ("float32", "int8", "uint8")), ("layout", layouts)):
             if given[key] not in legal:
                 raise BscError(f"{key}={given[key]}: one of {', '.join(legal)}")
         tensor = self._known_tensor(args[0])
         if tensor.ddr is None:
             raise BscError(f"{args[0]} is the host's, so it needs an address in DDR")
+        dims = parse_numbers(given["dims"])
+        if math.prod(dims) != math.prod(tensor.shape):
+            raise BscError(f"dims={given['dims']} do not have the size of {args[0]}")
         zero = parse_int(given["zero"])
-        return Port(args[0], _string(args[1]), given["dtype"], given["layout"], zero)
+        return Port(args[0], _string(args[1]), given["dtype"], given["layout"], dims, zero)
 
     def _known_tensor(self, name: str) -> Tensor:
         if name not in self.program.tensors:
@@ -231,27 +232,25 @@ class _Reader:
             return
         given = _keys(args[1:], ("memtile", "spread"), ("bounds",))
         axis = given["spread"]
-        bounds = parse_value(given.get("bounds", "[0,0]"))
         if axis not in ("w", "c", "all") or (axis == "all") == ("bounds" in given):
             raise BscError("spread=w or c with bounds, or spread=all")
-        if isinstance(bounds, int) or not all(isinstance(b, int) for b in bounds):
-            raise BscError("bounds must be a list of numbers")
-        flat = tuple(b for b in bounds if isinstance(b, int))
+        bounds = parse_numbers(given.get("bounds", "[0]"))
         size = {"w": tensor.shape[1], "c": tensor.shape[2]}.get(axis, 0)
-        if axis != "all" and (
-            len(flat) != self.program.arch.cols + 1
-            or list(flat) != sorted(flat)
-            or flat[0] != 0
-            or flat[-1] < size
-        ):
+        if axis != "all" and not _cuts(bounds, size, self.program.arch.cols):
             raise BscError(f"bounds={given['bounds']} do not cut {axis.upper()} = {size}")
         address = parse_int(given["memtile"], least=0)
-        self.program.body.append(Ready(args[0], address, axis, flat, number))
+        self.program.body.append(Ready(args[0], address, axis, bounds, number))
 
     def _end(self, args: list[str], number: int) -> None:
         _expect(args, 0)
         self._start_body()
         self.ended = True
+
+
+def _cuts(bounds: tuple[int, ...], size: int, pieces: int) -> bool:
+    """Whether boundaries rise from 0 to at least `size`, one piece a column."""
+    rising = list(bounds) == sorted(bounds) and bounds[0] == 0
+    return rising and len(bounds) == pieces + 1 and bounds[-1] >= size
 
 
 def _make_arch(given: dict[str, int | float | str]) -> Arch:

@@ -79,7 +79,7 @@ def _tensor(tensor: Tensor) -> str:
 def _port(directive: str, port: Port) -> str:
     return (
         f"{directive} {port.tensor} {quote(port.onnx_name)} dtype={port.dtype} "
-        f"layout={port.layout} zero={port.zero}"
+        f"layout={port.layout} dims={_value(port.dims)} zero={port.zero}"
     )
 
 

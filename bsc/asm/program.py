@@ -212,12 +212,14 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Port:
-    """An input or output: the tensor, and what the host sees of it."""
+    """An input or output: the tensor, and what the host sees of it: the ONNX name, type,
+    order of elements (NCHW or NHWC), dimensions, zero point."""
 
     tensor: str
     onnx_name: str
     dtype: str
     layout: str
+    dims: tuple[int, ...]
     zero: int
 
 

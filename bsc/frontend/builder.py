@@ -52,7 +52,7 @@ class Builder:
         """The int8 tensor `name` that the host makes of a graph input, by quantizing it if
         it is float32."""
         shape = nhwc(source.dims)
-        host = HostAttr(source.name, source.type, _layout(shape, source.dims))
+        host = HostAttr(source.name, source.type, "NCHW", source.given)
         keys = [self._order[h.onnx_name.data] for h in self._hosts]
         index = bisect.bisect_right(keys, self._order[source.name])
         arg = self._block.insert_arg(
@@ -114,7 +114,7 @@ class Builder:
     def finish(self, results: Sequence[Tensor]) -> ModuleOp:
         """The module, whose function returns `results`."""
         values = [result.value for result in results]
-        hosts = [HostAttr(r.name, "int8", _layout(r.shape, r.dims)) for r in results]
+        hosts = [HostAttr(r.name, "int8", "NCHW", r.dims) for r in results]
         self._block.add_op(func.ReturnOp(*values))
         main = func.FuncOp(
             "main",
@@ -157,10 +157,6 @@ def check_size(dims: Dims) -> None:
             f"has {math.prod(dims)} elements in {list(dims)}: at most {LARGEST_TENSOR} "
             "are accepted"
         )
-
-
-def _layout(shape: Shape, dims: Dims) -> str:
-    return "NC" if len(dims) == 2 and shape[1:3] == (1, 1) else "NCHW"
 
 
 def _bound(value: float, pos: int) -> int:

@@ -157,7 +157,7 @@ def _input(declared: Declared) -> Value:
     check_size(fixed)
     if fixed and fixed[0] != 1:
         raise Refusal(f"has a batch of {fixed[0]} in {list(fixed)}: 1 is accepted")
-    return Input(declared.name, declared.type, fixed)
+    return Input(declared.name, declared.type, fixed, fixed)
 
 
 def _import(node: Node, values: Mapping[str, Value], state: State) -> Value:

@@ -31,11 +31,13 @@ class Unknown:
 
 @dataclass(frozen=True)
 class Input:
-    """A graph input that the array has not got yet; `dims` are those after reshapes."""
+    """A graph input that the array has not got yet; `dims` are those after reshapes,
+    `given` those that the host has."""
 
     name: str
     type: str
     dims: Dims
+    given: Dims
 
 
 @dataclass(frozen=True)

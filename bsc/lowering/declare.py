@@ -38,11 +38,11 @@ class Declarations:
         assert isinstance(last, ReturnOp)
         for index, arg in enumerate(self.network.block.args):
             storage, _ = self.storages.find(arg)
-            host = _host(main.arg_attrs, index, f"input_{index}")
+            host = _host(main.arg_attrs, index, f"input_{index}", storage)
             yield code.PortOp("input", self.names[id(storage)], host)
         for index, value in enumerate(last.arguments):
             storage, _ = self.storages.find(value)
-            host = _host(main.res_attrs, index, f"output_{index}")
+            host = _host(main.res_attrs, index, f"output_{index}", storage)
             yield code.PortOp("output", self.names[id(storage)], host)
         for op in self.network.block.ops:
             name = location_name(op.location)
@@ -111,7 +111,12 @@ def _name(storage: Storage) -> str:
     return location_name(root.owner.location) or ""
 
 
-def _host(attrs: ArrayAttr[DictionaryAttr] | None, index: int, name: str) -> HostAttr:
+def _host(
+    attrs: ArrayAttr[DictionaryAttr] | None, index: int, name: str, storage: Storage
+) -> HostAttr:
     """What the host sees; int8 under a made-up name if nobody has said."""
     attr = attrs.data[index].data.get("qnn.host") if attrs is not None else None
-    return attr if isinstance(attr, HostAttr) else HostAttr(name, "int8", "NCHW")
+    if isinstance(attr, HostAttr):
+        return attr
+    h, w, c = hwc(storage.root)
+    return HostAttr(name, "int8", "NCHW", (1, c, h, w))

@@ -57,9 +57,12 @@ def quantize(values: npt.NDArray[Any], port: Port, tensor: Tensor) -> Int8:
 def to_nhwc(values: Int8, port: Port, tensor: Tensor) -> Int8:
     """The tensor as (H, W, C).  Raises BscError if the shape is another one."""
     h, w, c = tensor.shape
-    expected = (1, c, h, w) if port.layout == "NCHW" else (1, c)
-    if values.shape != expected:
-        raise BscError(f"input '{port.onnx_name}' has shape {expected}, not {values.shape}")
+    if values.shape != port.dims:
+        raise BscError(
+            f"input '{port.onnx_name}' has shape {list(port.dims)}, not {list(values.shape)}"
+        )
+    if port.layout == "NHWC":
+        return values.reshape(h, w, c)
     return values.reshape(c, h, w).transpose(1, 2, 0)
 
 
@@ -67,13 +70,10 @@ def load_output(machine: Machine, program: Program, port: Port) -> npt.NDArray[A
     """An output from DDR, in ONNX layout, as the quantized type that it has there."""
     tensor = program.tensors[port.tensor]
     raw = machine.ddr.read(machine.ddr.tensor_box(tensor))
-    values = as_onnx(raw.view(np.int8)[:, :, : tensor.shape[2]], port.layout)
+    values = raw.view(np.int8)[:, :, : tensor.shape[2]]
+    if port.layout == "NCHW":
+        values = values.transpose(2, 0, 1)
+    values = np.ascontiguousarray(values).reshape(port.dims)
     if port.dtype == "uint8":
         return (values.astype(np.int16) + port.zero).astype(np.uint8)
     return values
-
-
-def as_onnx(values: Int8, layout: str) -> Int8:
-    """(H, W, C) as NCHW or NC."""
-    nchw = np.ascontiguousarray(values.transpose(2, 0, 1))[None]
-    return nchw if layout == "NCHW" else nchw.reshape(1, -1)

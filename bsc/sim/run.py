@@ -28,7 +28,7 @@ from bsc.sim.transfers import move, parts
 class Result:
     """`outputs` and, if asked for, every `tensor` that the program makes, by ONNX name.
 
-    Outputs are in ONNX layout; tensors are (H, W, C) int8, int32 for partial sums.
+    Outputs have their ONNX dimensions; tensors are (1, C, H, W) int8.
     """
 
     outputs: dict[str, npt.NDArray[Any]] = field(default_factory=dict[str, npt.NDArray[Any]])
@@ -110,10 +110,13 @@ def _capture(machine: Machine, program: Program, ready: Ready, result: Result) -
         raise BscError(f"line {ready.line}: {ready.tensor} is not ready: {e}") from None
     dtype = np.int8 if tensor.type == "i8" else np.int32
     values = np.ascontiguousarray(raw).view(dtype)[:, :, : tensor.shape[2]]
+    nchw = np.ascontiguousarray(values.transpose(2, 0, 1))[None]
     names = [tensor.onnx_name]
     names += [alias.onnx_name for alias in program.aliases if alias.of == ready.tensor]
     for name in names:
-        result.tensors[name] = values.copy()
+        # A tensor that only the compiler knows has no name in the model.
+        if name:
+            result.tensors[name] = nchw
 
 
 def _read_tensor(machine: Machine, program: Program, ready: Ready) -> Bytes:

@@ -46,7 +46,7 @@ def test_inputs_and_outputs_of_every_kind():
     main = main_of(imported)
     assert [h.onnx_name.data for h in hosts(main.arg_attrs)] == ["x_1", "x_6", "ready"]
     assert [h.dtype.data for h in hosts(main.arg_attrs)] == ["float32", "float32", "int8"]
-    assert [h.layout.data for h in hosts(main.arg_attrs)] == ["NCHW", "NC", "NCHW"]
+    assert [h.shape for h in hosts(main.arg_attrs)] == [(1, 3, 4, 4), (1, 5), (1, 3, 4, 4)]
     assert [position_of(a.type) for a in main.body.block.args] == [4, 2, 4]
     assert argument_names(imported) == ["quantizelinear_4", "quantizelinear_9", "ready"]
     results = hosts(main.res_attrs)
@@ -83,7 +83,7 @@ def test_the_host_reshapes_an_input_before_it_quantizes():
     model = b.model(b.conv(b.quantize(image, (1, 3, 4, 4), 4), 2))
     imported = assert_exact(model)
     (host,) = hosts(main_of(imported).arg_attrs)
-    assert (host.onnx_name.data, host.layout.data) == ("flat", "NCHW")
+    assert (host.onnx_name.data, host.layout.data, host.shape) == ("flat", "NCHW", (1, 48))
     assert [r.where for r in imported.nodes[:4]] == ["host"] * 4
 
 
