@@ -24,7 +24,7 @@ from xdsl.dialects.builtin import (
     i64,
 )
 from xdsl.dialects.tensor import EmptyOp, ExtractSliceOp
-from xdsl.ir import Attribute, Operation, SSAValue
+from xdsl.ir import Attribute, Block, Operation, SSAValue
 from xdsl.rewriter import InsertPoint, Rewriter
 
 from bsc.dialects.bsw import SliceOp, WeightType
@@ -209,12 +209,13 @@ def _pads(op: Conv2dOp | PoolOp, dim: int, lo: int, hi: int) -> list[int]:
     return [top, span.pad_lo, bottom, span.pad_hi]
 
 
-def part_location(op: Operation, part: str) -> NameLoc:
+def part_location(whole: Operation | Block, part: str) -> NameLoc:
     """`conv1` becomes `conv1[h 0:28]`, nested in the location of the whole."""
-    whole = op.location
-    if not isinstance(whole, NameLoc):
-        whole = NameLoc(StringAttr(name_of(op)), UnknownLoc())
-    return NameLoc(StringAttr(f"{name_of(op)}[{part}]"), whole)
+    location = whole.location if isinstance(whole, Operation) else UnknownLoc()
+    name = name_of(whole) if isinstance(whole, Operation) else "input"
+    if not isinstance(location, NameLoc):
+        location = NameLoc(StringAttr(name), UnknownLoc())
+    return NameLoc(StringAttr(f"{name}[{part}]"), location)
 
 
 def cut_cin(op: WeightedOp, bounds: Sequence[int]) -> list[WeightedOp]:

@@ -11,6 +11,14 @@ operation costs no transfers.  Every rounding that the model has is kept, in its
     %y = qnn.conv2d %x, %w residual %r : …
            {epilogue = #qnn.epilogue<round 4, add, round 3 [0, 127]>} : …
 
+A concat becomes placement: each input is requantized straight into its channels of the
+result, and that requantization is folded like any other:
+
+    %y = qnn.concat %a, %b : …
+    // bsc-opt --fuse-epilogue
+    %0 = tensor.insert_slice %a into %empty[0, 0, 0, 0] [1, 8, 8, 32] [1, 1, 1, 1] …
+    %y = tensor.insert_slice %b into %0[0, 0, 0, 32] [1, 8, 8, 32] [1, 1, 1, 1] …
+
 Tensors that are no longer made are listed, each with the reason, in `qnn.elided`.
 """
 
@@ -22,16 +30,27 @@ from typing import cast
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ArrayAttr, ModuleOp
+from xdsl.dialects.tensor import EmptyOp
 from xdsl.ir import Operation, SSAValue
 from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 
 from bsc.dialects.network import Network
 from bsc.dialects.qnn import AddOp, ConcatOp, RequantizeOp, ReshapeOp, WeightedOp
-from bsc.dialects.qnn_attributes import ELIDED, Add, ElidedAttr, EpilogueAttr, Step
+from bsc.dialects.qnn_attributes import (
+    ELIDED,
+    Add,
+    ElidedAttr,
+    EpilogueAttr,
+    Step,
+    shape_of,
+    tensor,
+)
 from bsc.dialects.qnn_base import ComputeOp, Operand
-from bsc.dialects.slices import location_name
+from bsc.dialects.slices import Box, insert, location_name
 from bsc.numerics import Requant, Residual
+from bsc.splitting import part_location
+from bsc.storage import only_insert
 
 
 @dataclass(frozen=True)
@@ -42,6 +61,9 @@ class FuseEpiloguePass(ModulePass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         network = Network(op)
+        for concat in network.compute_ops():
+            if isinstance(concat, ConcatOp):
+                _place_inputs(concat)
         order = {o: i for i, o in enumerate(network.block.ops)}
         # In order, so that a chain (conv, add, requantize) folds link by link.
         for user in network.compute_ops():
@@ -51,18 +73,42 @@ class FuseEpiloguePass(ModulePass):
                 _fold_add(user, order)
 
 
+def _place_inputs(concat: ConcatOp) -> None:
+    """Replace a concat by requantizations into the channels of its result."""
+    empty = EmptyOp([], concat.result.type)
+    ops: list[Operation] = [empty]
+    whole, first = empty.tensor, 0
+    for value in concat.inputs:
+        shape = shape_of(value.type)
+        part = RequantizeOp(value, tensor(shape, concat.pos), concat.epilogue)
+        if concat.rounding is not None:
+            part.properties["rounding"] = concat.rounding
+        part.location = part_location(
+            value.owner, f"in {_name(concat)}, c {first}:{first + shape[3]}"
+        )
+        placed = insert(part.result, whole, Box((0, 0, 0, first), shape))
+        ops += [part, placed]
+        whole, first = placed.result, first + shape[3]
+    ops[-1].location = concat.location
+    whole.name_hint = concat.result.name_hint
+    Rewriter.replace_op(concat, ops, [whole])
+
+
 def _fold_requantize(user: RequantizeOp, order: dict[Operation, int]) -> None:
     producer = user.input.owner
     if (
         not isinstance(producer, ComputeOp)
-        # A concat rounds each input on its own; an alias has no arithmetic at all.
-        or isinstance(producer, ConcatOp | ReshapeOp)
+        # An alias has no arithmetic at all.
+        or isinstance(producer, ReshapeOp)
         or not _can_absorb(producer, user)
     ):
         return
     values = [read.value for read in producer.reads()]
     operands = producer.with_reads(values, producer.weight_value)
+    placed = only_insert(user.result)
     reason = f"its rounding is a step of the epilogue of {_name(user)}"
+    if placed is not None:
+        reason = f"it is written straight into {_name(placed)}"
     _replace(user, producer, operands, _steps(producer) + _steps(user), reason, order)
 
 

@@ -165,22 +165,24 @@ def _compute(fields: Fields) -> list[Access]:
     pixels = fields.most("h") * fields.most("w")
     if "cout" not in instr.fields:
         channels = fields.most("c")
+        inputs = fields.most("cin") if "cin" in instr.fields else channels
         taken = fields.most("hin") * fields.most("win") if "hin" in instr.fields else pixels
         return [
-            *_slots(instr, "in", taken * channels, False),
-            *_slots(instr, "in2", pixels * channels, False),
+            *_slots(instr, "in", taken * inputs, False),
+            *_slots(instr, "in2", pixels * inputs, False),
             *_slots(instr, "out", pixels * channels, True),
         ]
     element = 1 if "post" in instr.fields else 4
     outputs = pixels * fields.most("cout")
+    others = pixels * fields.most("cres") if "cres" in instr.fields else outputs
     accumulators = fields.most("acc")
     found = [
         *_slots(
             instr, "in", fields.most("hin") * fields.most("win") * fields.most("cin"), False
         ),
         *_slots(instr, "weights", _weight_bytes(fields), False),
-        *_slots(instr, "part", outputs * 4, False),
-        *_slots(instr, "res", outputs, False),
+        *_slots(instr, "part", others * 4, False),
+        *_slots(instr, "res", others, False),
         *_slots(instr, "out", outputs * element, True),
     ]
     if "acc" in instr.fields:

@@ -115,6 +115,12 @@ _WINDOW = (
     Field("pl", "columns of padding on the left", axes=_COL),
     Field("pr", "columns of padding on the right", axes=_COL),
 )
+_FEWER = Field(
+    "cin",
+    "channels in the input buffers, if fewer than c; the others read as 0",
+    axes=_GRID,
+    optional=True,
+)
 _POST = (
     Field(
         "post",
@@ -130,6 +136,13 @@ _MATRIX = (
     Field("out", "output buffer", _S),
     Field("part", "int32 partial sums to add", _S, optional=True),
     Field("res", "int8 residual for the `add` step of post", _S, optional=True),
+    Field(
+        "cres",
+        "channels of the partial sums and the residual, if fewer than cout; the "
+        "others read as 0",
+        axes=_ROW,
+        optional=True,
+    ),
     Field("acc", "int32 accumulators in the scratch banks", _A, optional=True),
     *_OUT_BOX,
     Field("cin", "input channels in the buffer", axes=_ROW),
@@ -150,6 +163,7 @@ _POOL = (
     Field("out", "output buffer", _S),
     *_OUT_BOX,
     Field("c", "channels", axes=_GRID),
+    _FEWER,
     *_WINDOW,
     Field("xpos", "position of the input"),
     *_POST,
@@ -160,6 +174,7 @@ _PAIRWISE = (
     Field("out", "output buffer", _S),
     *_OUT_BOX,
     Field("c", "channels", axes=_GRID),
+    _FEWER,
     Field("xpos", "position of the first operand"),
     Field("ypos", "position of the second operand"),
     *_POST,
@@ -255,6 +270,7 @@ _SPECS = (
             Field("out", "output buffer", _S),
             *_OUT_BOX,
             Field("c", "channels", axes=_GRID),
+            _FEWER,
             Field("xpos", "position of the input"),
             *_POST,
         ),

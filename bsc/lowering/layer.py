@@ -187,8 +187,8 @@ class LayerCode:
                 (len(parts), self.arch.rows, self.arch.cols),
             )
         else:
-            lo, hi = plan.cout_ranges
-            per_part = ((hi - lo) * source.element)[[p for p, _ in parts]]
+            own = plan.own_channels(index) * source.element
+            per_part = own[[p for p, _ in parts]]
         return compact_iterations(per_part)
 
     def _channel_offsets(self, source: Source, index: int) -> Value:
@@ -299,14 +299,32 @@ class LayerCode:
             fields["cin"] = self._input_channels(parts)
             blocks = plan.stored_blocks[[p for p, _ in parts], [k for _, k in parts]]
             fields["blocks"] = compact_iterations(blocks)
+            self._add_fewer(fields, "cres", range(1, len(layer.sources)), parts)
             if plan.chunk_count > 1:
                 fields["chunks"] = plan.chunk_count
                 fields["acc"] = self.buffers["acc"].addresses[0]
         else:
             fields["c"] = compact_iterations(channels)
+            self._add_fewer(fields, "cin", range(len(layer.sources)), parts)
         if layer.mnemonic in ("CONV", "DENSE", "MAXPOOL", "AVGPOOL"):
             self._add_window(fields, stage, tile)
         return Instr(layer.mnemonic, iters, fields)
+
+    def _add_fewer(
+        self,
+        fields: dict[str, FieldValue],
+        name: str,
+        sources: range,
+        parts: Sequence[tuple[int, int]],
+    ) -> None:
+        """The channels that sources have, where that is fewer than the outputs."""
+        lo, hi = self.plan.cout_ranges
+        for index in sources:
+            own = self.plan.own_channels(index)
+            if (own < hi - lo).any():
+                picked = own[[p for p, _ in parts]]
+                rows_only = name == "cres"
+                fields[name] = compact_iterations(picked[:, :, 0] if rows_only else picked)
 
     def _input_channels(self, parts: Sequence[tuple[int, int]]) -> Value:
         sizes: IntArray = np.array(lengths(self.plan.chunk_bounds))

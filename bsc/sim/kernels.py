@@ -78,6 +78,33 @@ def _take(
     return core.read(address, size).view(dtype).reshape(shape)
 
 
+def _take_some(
+    core: Core,
+    address: int,
+    shape: tuple[int, ...],
+    channels: int | None,
+    dtype: type[_Scalar],
+) -> npt.NDArray[_Scalar]:
+    """A buffer that has only `channels` of the channels of `shape`; the others are 0."""
+    if channels is None:
+        return _take(core, address, shape, dtype)
+    if channels > shape[-1]:
+        raise BscError(f"{channels} channels in the buffer, but only {shape[-1]} are wanted")
+    out = np.zeros(shape, dtype)
+    out[..., :channels] = _take(core, address, (*shape[:-1], channels), dtype)
+    return out
+
+
+def _others(r: Resolved, i: int, row: int) -> int | None:
+    """The channels of residual and partial sums, if not all."""
+    return int(r.at("cres", i)[row]) if r.has("cres") else None
+
+
+def _inputs(r: Resolved, i: int, row: int, col: int) -> int | None:
+    """The channels of the input buffers, if not all."""
+    return int(r.at("cin", i)[row, col]) if r.has("cin") else None
+
+
 def _give(core: Core, address: int, values: Ints) -> None:
     """An array into a buffer of the core."""
     core.write(address, np.ascontiguousarray(values).reshape(-1).view(np.uint8))
@@ -103,7 +130,7 @@ def _matrix(machine: Machine, r: Resolved, i: int, row: int, col: int) -> None:
     if first:
         total += _aligned(bias, pos - r.number("bpos"))
         if r.has("part"):
-            part = _take(core, r.slot("part", i), out_shape, np.int32)
+            part = _take_some(core, r.slot("part", i), out_shape, _others(r, i, row), np.int32)
             total += _aligned(part, pos - r.number("ppos"))
     else:
         total += _take(core, _accumulators(r), out_shape, np.int32)
@@ -114,7 +141,10 @@ def _matrix(machine: Machine, r: Resolved, i: int, row: int, col: int) -> None:
     if not r.has("post"):
         out: Ints = _as_int32(_aligned(sums, r.number("opos") - pos))
     else:
-        residual = _take(core, r.slot("res", i), out_shape, np.int8) if r.has("res") else None
+        residual = None
+        if r.has("res"):
+            fewer = _others(r, i, row)
+            residual = _take_some(core, r.slot("res", i), out_shape, fewer, np.int8)
         out = _finish(r, sums, pos, residual)
     _give(core, r.slot("out", i), out)
 
@@ -163,7 +193,8 @@ def _pool(machine: Machine, r: Resolved, i: int, row: int, col: int) -> None:
         return
     window = _window(r, i, col)
     hin, win = int(r.at("hin", i)), int(r.at("win", i)[col])
-    x = _take(core, r.slot("in", i), (1, hin, win, c), np.int8)
+    fewer = _inputs(r, i, row, col)
+    x = _take_some(core, r.slot("in", i), (1, hin, win, c), fewer, np.int8)
     if r.instr.mnemonic == "MAXPOOL":
         out = _finish(r, numerics.max_pool(x, window), r.number("xpos"))
     else:
@@ -186,8 +217,9 @@ def _pairwise(machine: Machine, r: Resolved, i: int, row: int, col: int) -> None
     shape = _pointwise_shape(r, i, row, col)
     if 0 in shape:
         return
-    a = _take(core, r.slot("in", i), shape, np.int8)
-    b = _take(core, r.slot("in2", i), shape, np.int8)
+    fewer = _inputs(r, i, row, col)
+    a = _take_some(core, r.slot("in", i), shape, fewer, np.int8)
+    b = _take_some(core, r.slot("in2", i), shape, fewer, np.int8)
     combine = numerics.add if r.instr.mnemonic == "ADD" else numerics.mul
     out = _finish(r, *combine(a, r.number("xpos"), b, r.number("ypos")))
     _give(core, r.slot("out", i), out)
@@ -199,7 +231,7 @@ def _copy(machine: Machine, r: Resolved, i: int, row: int, col: int) -> None:
     shape = _pointwise_shape(r, i, row, col)
     if 0 in shape:
         return
-    x = _take(core, r.slot("in", i), shape, np.int8)
+    x = _take_some(core, r.slot("in", i), shape, _inputs(r, i, row, col), np.int8)
     _give(core, r.slot("out", i), _finish(r, x, r.number("xpos")))
 
 

@@ -167,8 +167,18 @@ class CorePlan:
         """Channels of a source that one iteration brings into a core."""
         if self.layer.sources[source].all_channels:
             return self.chunk_bounds[chunk + 1] - self.chunk_bounds[chunk]
-        lo, hi = self.channels(index, row, col)
-        return hi - lo
+        return int(self.own_channels(source)[index, row, col])
+
+    def own_channels(self, source: int) -> IntArray:
+        """Channels that each core reads of a source of which it needs its own only:
+        (passes, rows, columns).  They are fewer than its outputs at the end of a tensor
+        whose granule is filled up further than that of the source."""
+        lo, hi = self.cout_ranges
+        limit = self.layer.sources[source].channels
+        columns = range(self.layer.column_count)
+        first = [self.layer.column_start(column) for column in columns]
+        ends = np.array([max(0, limit - start) for start in first])
+        return np.minimum(hi, ends) - np.minimum(lo, ends)
 
     @cached_property
     def cout_ranges(self) -> tuple[IntArray, IntArray]:

@@ -87,7 +87,9 @@ def _parts(plan: CorePlan, arch: Arch, stage: StageShape, tile: int, column: int
     def load(index: int) -> Seconds:
         source = layer.sources[index]
         count = plan.rows_loaded(index, stage) * plan.pixels_loaded(index, tile, column)
-        channels = np.full(len(own), source.channels) if source.all_channels else own.sum(1)
+        channels = np.full(len(own), source.channels)
+        if not source.all_channels:
+            channels = plan.own_channels(index)[:, :, column].sum(1)
         times = plan.chunk_count if index == 0 else 1
         return transfer_s(arch, 0, 1, times) + _bytes_s(arch, count * channels * source.element)
 

@@ -166,6 +166,10 @@ class LayerShape:
             return self.columns.bounds[column], self.columns.bounds[column + 1]
         return (0, self.out[1]) if self.column_channels(column) else (0, 0)
 
+    def column_start(self, column: int) -> int:
+        """The first output channel in a column's memtile."""
+        return self.columns.bounds[column] if self.columns.axis is SpreadAxis.C else 0
+
     def column_channels(self, column: int) -> int:
         """Output channels in a column's memtile."""
         if self.columns.axis is SpreadAxis.C:
