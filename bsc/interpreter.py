@@ -29,7 +29,7 @@ from bsc import numerics
 from bsc.dialects import bsw, dataflow, qnn
 from bsc.dialects.qnn_attributes import position_of, shape_of
 from bsc.dialects.qnn_base import ComputeOp
-from bsc.dialects.slices import box_of, location_name
+from bsc.dialects.slices import box_of, tensor_name
 from bsc.numerics import Int8, Int32, Ints, Requant
 
 
@@ -69,7 +69,7 @@ class _Recorder(Interpreter.Listener):
         self.tensors: dict[str, Int8] = {}
 
     def did_interpret_op(self, op: Operation, results: PythonValues) -> None:
-        name = location_name(op.location)
+        name = tensor_name(op.location)
         if name is not None and results and isinstance(results[0], np.ndarray):
             self.tensors[name] = results[0]
 

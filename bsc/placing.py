@@ -29,6 +29,7 @@ from bsc.geometry import Window, round_up, stored_channels
 from bsc.residency import Item, Stay, Use
 from bsc.storage import Read, Storage, Storages, Write
 from bsc.tiling.core import CorePlan
+from bsc.tiling.fit import buffer_bytes
 from bsc.tiling.from_ir import element_bytes, hwc, layer_shape
 from bsc.tiling.layer import LayerShape, Source
 
@@ -79,15 +80,15 @@ class Layout:
         """Bytes of packed weights in the fullest memtile."""
         sub = self.steps[step].subvolume
         if sub is None:
-            return layer.weight_bytes(self.arch)
-        return max(CorePlan(layer, sub.data).memtile_weights(self.arch))
+            return buffer_bytes(layer.weight_bytes(self.arch))
+        return buffer_bytes(max(CorePlan(layer, sub.data).memtile_weights(self.arch)))
 
     def _item(self, storage: Storage) -> Item:
         shape, element = hwc(storage.root), element_bytes(storage.root)
 
         def size(spread: Spread) -> int:
             whole = Source(shape, Window(), False, spread, element)
-            return whole.bytes_per_memtile(self.arch.memtiles)
+            return buffer_bytes(whole.bytes_per_memtile(self.arch.memtiles))
 
         return Item(
             storage.name,
@@ -105,7 +106,7 @@ class Layout:
             # A core writes to its own memtile: its pixels must be that memtile's.
             return slice_spread(spread, write.box) == layer.columns
 
-        staged = layer.out_source.bytes_per_memtile(self.arch.memtiles)
+        staged = buffer_bytes(layer.out_source.bytes_per_memtile(self.arch.memtiles))
         moved = _box_bytes(storage, write.box)
         return Use(write.step, staged, moved, layer.columns, accepts)
 
@@ -120,7 +121,7 @@ class Layout:
         whole = source.spread
         if slice_spread(whole, read.box) != whole:
             whole = Spread(SpreadAxis.ALL)
-        staged = source.bytes_per_memtile(self.arch.memtiles)
+        staged = buffer_bytes(source.bytes_per_memtile(self.arch.memtiles))
         return Use(read.step, staged, _box_bytes(storage, read.box), whole, accepts)
 
     def buffers(self) -> dict[Key, Buffer]:

@@ -108,6 +108,14 @@ def part_of(op: Operation) -> tuple[str, str]:
     return base, piece.replace("][", ", ").strip("[]")
 
 
+def tensor_name(location: LocationAttr) -> str | None:
+    """The ONNX name of a tensor; None for a piece, whose location is nested in that of the
+    whole, and for what only the compiler knows."""
+    if isinstance(location, NameLoc) and isinstance(location.location, NameLoc):
+        return None
+    return location_name(location)
+
+
 def location_name(location: LocationAttr) -> str | None:
     """The name in a `loc("name")`."""
     return location.desc.data if isinstance(location, NameLoc) else None

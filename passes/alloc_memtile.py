@@ -33,9 +33,7 @@ from bsc.dialects.network import Network, fail
 from bsc.dialects.slices import name_of
 from bsc.placing import Key, Layout, Placement
 from bsc.residency import Shortage, give_up, plan
-
-_ALIGN = 64
-"""Buffers in a memtile start at multiples of this."""
+from bsc.tiling.fit import MEMTILE_ALIGN
 
 
 @dataclass(frozen=True)
@@ -70,7 +68,7 @@ class AllocMemtilePass(ModulePass):
         )
         if self.strict:
             buffers = list(layout.buffers().values())
-            offsets = pack(buffers, shortage.capacity, _ALIGN).offsets
+            offsets = pack(buffers, shortage.capacity, MEMTILE_ALIGN).offsets
             table = memory_map(buffers, offsets, shortage.step)
             raise PassFailedException(f"{name_of(op)}: {message}\n{table}")
         op.attributes[UNPLACED] = StringAttr(message)
@@ -82,7 +80,7 @@ def _color(layout: Layout, capacity: int) -> dict[Key, int]:
     while True:
         keyed = layout.buffers()
         buffers = list(keyed.values())
-        offsets, failed = pack(buffers, capacity, _ALIGN)
+        offsets, failed = pack(buffers, capacity, MEMTILE_ALIGN)
         if failed is None:
             found = [offset for offset in offsets if offset is not None]
             check(buffers, found, capacity)

@@ -47,7 +47,7 @@ from bsc.dialects.qnn_attributes import (
     tensor,
 )
 from bsc.dialects.qnn_base import ComputeOp, Operand
-from bsc.dialects.slices import Box, insert, location_name
+from bsc.dialects.slices import Box, insert, location_name, tensor_name
 from bsc.numerics import Requant, Residual
 from bsc.splitting import part_location
 from bsc.storage import only_insert
@@ -174,7 +174,7 @@ def _replace(
         {"epilogue": EpilogueAttr(_merged(steps))},
     )
     elided = [*_elided(producer), *_elided(user)]
-    if (name := location_name(producer.location)) is not None:
+    if (name := tensor_name(producer.location)) is not None:
         elided.append(ElidedAttr(name, reason))
     if elided:
         new.attributes[ELIDED] = ArrayAttr(elided)

@@ -15,7 +15,7 @@ from bsc.dialects.network import Network, fail
 from bsc.dialects.placement import Memory, PlaceAttr
 from bsc.dialects.qnn import ReshapeOp
 from bsc.dialects.qnn_attributes import ELIDED, ElidedAttr, HostAttr, position_of
-from bsc.dialects.slices import location_name
+from bsc.dialects.slices import tensor_name
 from bsc.geometry import stored_channels
 from bsc.lowering.located import placed
 from bsc.storage import Storage, Storages
@@ -45,7 +45,7 @@ class Declarations:
             host = _host(main.res_attrs, index, f"output_{index}", storage)
             yield code.PortOp("output", self.names[id(storage)], host)
         for op in self.network.block.ops:
-            name = location_name(op.location)
+            name = tensor_name(op.location)
             if isinstance(op, ReshapeOp) and name is not None:
                 storage, _ = self.storages.find(op.input)
                 yield code.AliasOp(name, self.names[id(storage)])
@@ -106,9 +106,9 @@ def _name(storage: Storage) -> str:
     """The ONNX name of a tensor; empty for one that only the compiler knows."""
     root = storage.root
     if isinstance(root, BlockArgument):
-        return location_name(root.location) or ""
+        return tensor_name(root.location) or ""
     assert isinstance(root.owner, Operation)
-    return location_name(root.owner.location) or ""
+    return tensor_name(root.owner.location) or ""
 
 
 def _host(

@@ -17,10 +17,11 @@ from bsc.dialects.dataflow import PLACE, place_of
 from bsc.dialects.network import Network, fail
 from bsc.dialects.placement import Memory, Place, PlaceAttr, Spread, SpreadAxis
 from bsc.dialects.qnn_attributes import shape_of
+from bsc.dialects.qnn_base import ComputeOp
 from bsc.dialects.slices import Box, box_of
 from bsc.geometry import Window
 from bsc.placing import slice_spread
-from bsc.tiling.from_ir import element_bytes, hwc
+from bsc.tiling.from_ir import element_bytes, hwc, output_channels
 from bsc.tiling.layer import Source
 
 
@@ -122,7 +123,9 @@ def destination(network: Network, op: Operation) -> Located:
 
 def _located(place: Place, whole: SSAValue, box: Box) -> Located:
     spread = place.spread or Spread(SpreadAxis.ALL)
-    source = Source(hwc(whole), Window(), False, spread, element_bytes(whole))
+    owner = whole.owner
+    room = output_channels(owner) if isinstance(owner, ComputeOp) else 0
+    source = Source(hwc(whole), Window(), False, spread, element_bytes(whole), room)
     return Located(place, source, box)
 
 

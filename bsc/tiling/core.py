@@ -311,23 +311,28 @@ class CorePlan:
     def buffers(self, arch: Arch) -> dict[str, CoreBuffer] | None:
         """Where the buffers lie in the core, or None if they do not fit.
 
-        Streams have a ping and a pong if they are used more than once; weights that stay
-        get a second slot only if there is room, to load the next pass ahead.
+        Streams have a ping and a pong if they are used more than once and there is room for
+        all of them; else each has one slot, and waits.  Weights that stay get a second slot
+        only if there is room, to load the next pass ahead.
         """
-        wanted = [(name, size, slots) for name, size, slots in self._streams() if size]
-        fitted = _lay_out(wanted, arch.core_data_bytes)
-        if fitted is None or self.accumulator_bytes > arch.core_scratch_bytes:
+        if self.accumulator_bytes > arch.core_scratch_bytes:
             return None
-        if not self.streams_weights and self.largest_weight and self.pass_count > 1:
+        wanted = list(self._streams())
+        fitted = _lay_out(wanted, arch.core_data_bytes)
+        if fitted is None:
+            single = [(name, size, 1) for name, size, _ in wanted]
+            fitted = _lay_out(single, arch.core_data_bytes)
+        elif not self.streams_weights and self.pass_count > 1:
             doubled = [(n, s, 2 if n == "weights" else k) for n, s, k in wanted]
             fitted = _lay_out(doubled, arch.core_data_bytes) or fitted
-        if self.accumulator_bytes:
+        if fitted is not None and self.accumulator_bytes:
             fitted["acc"] = CoreBuffer((arch.core_data_bytes,), self.accumulator_bytes)
         return fitted
 
     def _streams(self) -> Iterator[tuple[str, int, int]]:
         """(name, bytes of a slot, number of slots) of each buffer."""
-        yield "weights", self.largest_weight, 2 if self.streams_weights else 1
+        if self.layer.weight is not None:
+            yield "weights", self.largest_weight, 2 if self.streams_weights else 1
         outer = sum(stage.iterations for stage in self.stages) * len(self.tiles)
         inner = self.pass_count * self.chunk_count
         for i, source in enumerate(self.layer.sources):

@@ -13,19 +13,26 @@ import numpy as np
 
 from bsc.arch import Arch
 from bsc.dialects.placement import Spread, SpreadAxis
-from bsc.geometry import Axis, cut, stored_channels
+from bsc.geometry import Axis, cut, round_up, stored_channels
 from bsc.tiling.core import channel_granule, chunk_granule
 from bsc.tiling.layer import LayerShape, Source, WeightShape, natural_spread
+
+MEMTILE_ALIGN = 64
+"""Buffers in a memtile start and end at multiples of this."""
 
 _WEIGHT_SHARE = 2
 """Weights may take up to one part in this many of a memtile before COUT is split."""
 
 
+def buffer_bytes(size: int) -> int:
+    """Bytes that a buffer takes in a memtile."""
+    return round_up(size, MEMTILE_ALIGN)
+
+
 def footprint(layer: LayerShape, arch: Arch) -> int:
     """Bytes that a layer needs in the fullest memtile: sources, output and weights."""
-    sources = sum(s.bytes_per_memtile(arch.memtiles) for s in layer.sources)
-    out = layer.out_source.bytes_per_memtile(arch.memtiles)
-    return sources + out + layer.weight_bytes(arch)
+    sizes = [s.bytes_per_memtile(arch.memtiles) for s in (*layer.sources, layer.out_source)]
+    return sum(map(buffer_bytes, (*sizes, layer.weight_bytes(arch))))
 
 
 def fits(layer: LayerShape, arch: Arch) -> bool:

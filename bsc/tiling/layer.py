@@ -41,11 +41,13 @@ class Source:
     all_channels: bool
     spread: Spread
     element: int = 1
+    room: int = 0
+    """Channels that there is room for, if more than the shape asks for."""
 
     @property
     def channels(self) -> int:
         """Channels as stored."""
-        return stored_channels(self.shape[2])
+        return stored_channels(max(self.shape[2], self.room))
 
     @property
     def skips_rows(self) -> bool:
@@ -185,7 +187,7 @@ class LayerShape:
     @property
     def out_source(self) -> Source:
         """The output, seen as what a following layer reads."""
-        return Source(self.out, Window(), False, self.columns, self.out_element)
+        return Source(self.out, Window(), False, self.columns, self.out_element, self.channels)
 
     def kind(self) -> object:
         """Equal for layers that take the same time: all but name and the numbers."""
