@@ -28,7 +28,7 @@ from bsc.dialects.slices import Box, extract, name_of
 from bsc.geometry import Window, round_up, stored_channels
 from bsc.residency import Item, Stay, Use
 from bsc.storage import Read, Storage, Storages, Write
-from bsc.tiling.core import CorePlan
+from bsc.tiling.channels import ChannelSplit
 from bsc.tiling.fit import buffer_bytes
 from bsc.tiling.from_ir import element_bytes, hwc, layer_shape
 from bsc.tiling.layer import LayerShape, Source
@@ -81,7 +81,9 @@ class Layout:
         sub = self.steps[step].subvolume
         if sub is None:
             return buffer_bytes(layer.weight_bytes(self.arch))
-        return buffer_bytes(max(CorePlan(layer, sub.data).memtile_weights(self.arch)))
+        return buffer_bytes(
+            max(ChannelSplit(layer, sub.data.cout, sub.data.cin).memtile_weights(self.arch))
+        )
 
     def _item(self, storage: Storage) -> Item:
         shape, element = hwc(storage.root), element_bytes(storage.root)

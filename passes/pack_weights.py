@@ -31,7 +31,7 @@ from bsc.dialects.network import Network, Weight, fail
 from bsc.dialects.payload import PayloadAttr
 from bsc.dialects.qnn import Conv2dOp, WeightedOp
 from bsc.numerics import Int8
-from bsc.tiling.core import CorePlan
+from bsc.tiling.channels import ChannelSplit
 from bsc.tiling.from_ir import layer_shape
 
 BLOB = "weights"
@@ -56,9 +56,10 @@ class PackWeightsPass(ModulePass):
             weight = network.weight(layer.weight)
             if weight.op.gamma is None:
                 fail(layer, "has no mask: run --detect-block-sparsity first")
-            plan = CorePlan(layer_shape(network, layer, arch), layer.subvolume.data)
+            sub, shape = layer.subvolume.data, layer_shape(network, layer, arch)
+            split = ChannelSplit(shape, sub.cout, sub.cin)
             offsets: list[int] = []
-            for memtile in pack_layer(plan, weight, groups_of(layer), arch):
+            for memtile in pack_layer(split, weight, groups_of(layer), arch):
                 offsets.append(size)
                 chunks.extend(memtile)
                 size += sum(chunk.size for chunk in memtile)
@@ -76,17 +77,19 @@ def groups_of(op: WeightedOp) -> int:
     return op.group_count if isinstance(op, Conv2dOp) else 1
 
 
-def pack_layer(plan: CorePlan, weight: Weight, groups: int, arch: Arch) -> list[list[Bytes]]:
+def pack_layer(
+    split: ChannelSplit, weight: Weight, groups: int, arch: Arch
+) -> list[list[Bytes]]:
     """For each memtile its pieces of packed subvolumes, in the order of their use."""
     values, bias = weight.values()
     values = ungrouped(values, groups)
-    shape = plan.layer.weight
+    shape = split.layer.weight
     assert shape is not None
     memtiles: list[list[Bytes]] = [[] for _ in range(arch.memtiles)]
-    for index, chunk in plan.subvolumes():
-        cin = plan.chunk_bounds[chunk], plan.chunk_bounds[chunk + 1]
+    for index, chunk in split.subvolumes():
+        cin = split.chunk_bounds[chunk], split.chunk_bounds[chunk + 1]
         for row in range(arch.rows):
-            cout = plan.channels(index, row)
+            cout = split.of_core(index, row)
             if cout[0] == cout[1]:
                 continue
             packed = pack(

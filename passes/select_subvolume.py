@@ -11,7 +11,7 @@ fits is taken:
     %y = qnn.conv2d %x, %w {columns = …, rows = …,
          subvolume = #dataflow.subvolume<rows 5, width 14, cout 16, cin 64, stationary weights>}
 
-Options set parts of it by hand, for all layers.  Needs --split-width and --split-cout.
+Options set parts of it by hand, for all layers, as far as a layer goes.  Needs --split-width and --split-cout.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from bsc.dialects.qnn_base import ComputeOp
 from bsc.tiling.core import CorePlan
 from bsc.tiling.from_ir import layer_shape
 from bsc.tiling.layer import LayerShape
-from bsc.tiling.search import best_plan
+from bsc.tiling.search import best_subvolume
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,8 @@ class SelectSubvolumePass(ModulePass):
             layer.properties["subvolume"] = SubvolumeAttr(known[key])
 
     def _choose(self, op: ComputeOp, layer: LayerShape, arch: Arch) -> Subvolume:
-        plan = best_plan(layer, arch)
-        if plan is None:
+        best = best_subvolume(layer, arch)
+        if best is None:
             fail(
                 op,
                 f"not one pixel of eight channels fits in a core of {arch.core_data_bytes} "
@@ -75,12 +75,12 @@ class SelectSubvolumePass(ModulePass):
             for name in ("rows", "width", "cout", "cin")
             if (value := getattr(self, name)) is not None
         }
-        sub = plan.sub._replace(**by_hand)
+        sub = best._replace(**by_hand)
         if self.stationary is not None:
             kinds = [kind.value for kind in Stationary]
             if self.stationary not in kinds:
                 fail(op, f"stationary must be {' or '.join(kinds)}, not {self.stationary}")
             sub = sub._replace(stationary=Stationary(self.stationary))
-        if sub != plan.sub and CorePlan(layer, sub).buffers(arch) is None:
+        if sub != best and CorePlan.of(layer, sub).buffers(arch) is None:
             fail(op, f"{sub} does not fit in a core of {arch.core_data_bytes} bytes")
         return sub

@@ -24,7 +24,7 @@ from bsc.dialects.network import Network
 from bsc.dialects.qnn import WeightedOp
 from bsc.geometry import cut
 from bsc.splitting import cin_splittable, cut_cin
-from bsc.tiling.core import chunk_granule
+from bsc.tiling.channels import chunk_granule
 from bsc.tiling.fit import parts_of_cin
 from bsc.tiling.from_ir import layer_shape
 

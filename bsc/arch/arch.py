@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from bsc.errors import BscError
 
@@ -91,7 +92,7 @@ class Arch:
         """All of a core's data memory: data banks first, then the scratch banks."""
         return self.core_data_bytes + self.core_scratch_bytes
 
-    @property
+    @cached_property
     def weight_links(self) -> tuple[tuple[int, int], ...]:
         """The (memtile, row) pairs over which weights reach the cores.
 
@@ -103,7 +104,14 @@ class Arch:
 
     def links_of_row(self, row: int) -> tuple[int, ...]:
         """The indices into `weight_links` that end in `row`."""
-        return tuple(i for i, (_, r) in enumerate(self.weight_links) if r == row)
+        return self._links_by_row[row]
+
+    @cached_property
+    def _links_by_row(self) -> tuple[tuple[int, ...], ...]:
+        ends = [row for _, row in self.weight_links]
+        return tuple(
+            tuple(i for i, end in enumerate(ends) if end == row) for row in range(self.rows)
+        )
 
     @property
     def macs_per_cycle(self) -> int:

@@ -27,6 +27,7 @@ WORD = 4
 
 Bytes = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.int64]
 
 
 class PackedShape(NamedTuple):
@@ -61,7 +62,24 @@ class PackedShape(NamedTuple):
 
     def size(self, stored: int) -> int:
         """Bytes of the subvolume with `stored` blocks."""
-        return round_up(self.gamma_bytes + self.bias_bytes + stored * self.block_bytes, WORD)
+        taps = self.kh * self.kw
+        return int(packed_size(self.cout, self.cin, self.block, taps, self.bias, stored))
+
+
+def packed_size(
+    cout: int | IntArray,
+    cin: int | IntArray,
+    block: tuple[int, int],
+    taps: int,
+    bias: bool | Mask,
+    stored: int | IntArray,
+) -> int | IntArray:
+    """Bytes of a subvolume with `stored` blocks of `taps` kernel positions; numbers, or
+    arrays for many subvolumes at once."""
+    bits = -(-cout // block[0]) * -(-cin // block[1])
+    gamma = -(-bits // (8 * WORD)) * WORD
+    blocks = stored * (taps * block[0] * block[1])
+    return -(-(gamma + bias * 4 * cout + blocks) // WORD) * WORD
 
 
 def pack(shape: PackedShape, weight: Int8, bias: Int32, gamma: Mask) -> Bytes:

@@ -30,8 +30,9 @@ from bsc.asm.program import (
 )
 from bsc.geometry import lengths
 from bsc.lowering.located import Located
-from bsc.tiling.core import CoreBuffer, CorePlan, StageShape, compute_window, source_name
+from bsc.tiling.core import CoreBuffer, CorePlan, compute_window, source_name
 from bsc.tiling.layer import Source
+from bsc.tiling.rows import StageShape
 
 _NEIGHBOURS = (("memtile", "w", 0), ("left", "wl", -1), ("right", "wr", 1))
 """The fields of the address and width of each piece of a LOADFM."""
@@ -63,13 +64,13 @@ class LayerCode:
     def stages(self) -> Iterator[tuple[str, list[Instr]]]:
         """(label, instructions) of each stage; weights that stay have one of their own."""
         plan = self.plan
-        tiles = range(len(plan.tiles))
+        tiles = range(len(plan.pixels.tiles))
         if plan.passes_inside:
             for tile in tiles:
                 for stage in plan.stages:
                     yield stage.label, self._stage_of_passes(stage, tile)
             return
-        for index in range(plan.pass_count):
+        for index in range(plan.channels.pass_count):
             if plan.layer.weight is not None and not plan.streams_weights:
                 yield "weights", [self._weights([(index, 0)], (1,))]
             for tile in tiles:
@@ -83,7 +84,7 @@ class LayerCode:
     def _stage(self, stage: StageShape, tile: int, index: int) -> list[Instr]:
         """A stage of one pass; its inner iterations, if any, are chunks of CIN."""
         plan, n = self.plan, stage.iterations
-        chunks = plan.chunk_count
+        chunks = plan.channels.chunk_count
         iters = (n,) if chunks == 1 else (n, chunks)
         further = range(1, len(plan.layer.sources))
         parts = [(index, k) for k in range(chunks)] * n
@@ -105,9 +106,9 @@ class LayerCode:
     def _stage_of_passes(self, stage: StageShape, tile: int) -> list[Instr]:
         """A stage that loads its input once and runs all passes over it."""
         plan, n = self.plan, stage.iterations
-        iters = (n, plan.pass_count)
+        iters = (n, plan.channels.pass_count)
         further = range(1, len(plan.layer.sources))
-        parts = [(p, 0) for p in range(plan.pass_count)] * n
+        parts = [(p, 0) for p in range(plan.channels.pass_count)] * n
         code = [
             self._load(0, stage, tile, [(0, 0)] * n, (n,)),
             self._weights(parts, iters),
@@ -117,7 +118,7 @@ class LayerCode:
         ]
         self._advance("in", n)
         for name in ("weights", "out", *(source_name(s) for s in further)):
-            self._advance(name, n * plan.pass_count)
+            self._advance(name, n * plan.channels.pass_count)
         return code
 
     def _slots(self, name: str, period: int = 1) -> Slots:
@@ -152,7 +153,7 @@ class LayerCode:
             if neighbour == 0 or any(widths):
                 fields[key], fields[width] = compact(addresses), compact(widths)
         fields["core"] = self._slots(source_name(index))
-        fields["h"] = plan.rows_loaded(index, stage)
+        fields["h"] = stage.loaded[index]
         fields["c"] = self._channel_bytes(index, parts)
         if not source.all_channels:
             fields["coff"] = self._channel_offsets(source, parts[0][0])
@@ -167,7 +168,7 @@ class LayerCode:
     ) -> tuple[list[int], list[int]]:
         """Address and pixels of the piece that each column reads from one neighbour."""
         addresses, widths = [0] * self.arch.cols, [0] * self.arch.cols
-        for column, (lo, hi) in enumerate(self.plan.tiles[tile]):
+        for column, (lo, hi) in enumerate(self.plan.pixels.tiles[tile]):
             found = source.pieces(column, self.arch.cols, lo, hi) or ()
             for piece in found:
                 if piece.memtile == column + neighbour:
@@ -181,27 +182,28 @@ class LayerCode:
         """Bytes of a pixel of a source on each core, for each iteration."""
         plan, source = self.plan, self.plan.layer.sources[index]
         if source.all_channels:
-            sizes = np.array(lengths(plan.chunk_bounds)) * source.element
+            sizes = np.array(lengths(plan.channels.chunk_bounds)) * source.element
             per_part = np.broadcast_to(
                 sizes[[k for _, k in parts], None, None],
                 (len(parts), self.arch.rows, self.arch.cols),
             )
         else:
-            own = plan.own_channels(index) * source.element
+            own = plan.channels.own(index) * source.element
             per_part = own[[p for p, _ in parts]]
         return compact_iterations(per_part)
 
     def _channel_offsets(self, source: Source, index: int) -> Value:
         """Where a core's own channels begin in a pixel, in bytes."""
-        lo, _ = self.plan.cout_ranges
+        lo, _ = self.plan.channels.cout_ranges
         return compact(lo[index] * source.element)
 
     def _channel_step(self, index: int) -> int:
         """Bytes from the channels of one inner iteration to those of the next."""
         plan, source = self.plan, self.plan.layer.sources[index]
         if source.all_channels:
-            return plan.chunk_bounds[1] * source.element if plan.chunk_count > 1 else 0
-        return plan.sub.cout * source.element if plan.passes_inside else 0
+            chunks = plan.channels.chunk_count
+            return plan.channels.chunk_bounds[1] * source.element if chunks > 1 else 0
+        return plan.channels.cout * source.element if plan.passes_inside else 0
 
     def _add_steps(
         self,
@@ -220,7 +222,7 @@ class LayerCode:
 
     def _weights(self, parts: Sequence[tuple[int, int]], iters: tuple[int, ...]) -> Instr:
         """LOADWDM of the subvolumes `parts`, one an iteration."""
-        offsets, sizes = self.plan.weight_pieces(self.arch)
+        offsets, sizes = self.plan.channels.weight_pieces(self.arch)
         passes, chunks = [p for p, _ in parts], [k for _, k in parts]
         core = np.zeros_like(sizes)
         for row in range(self.arch.rows):
@@ -249,9 +251,9 @@ class LayerCode:
         columns = range(self.arch.cols)
         addresses = [
             out.address(c, stage.first) + (lo - layer.pixels(c)[0]) * out.pixel_bytes(c)
-            for c, (lo, _) in enumerate(self.plan.tiles[tile])
+            for c, (lo, _) in enumerate(self.plan.pixels.tiles[tile])
         ]
-        lo, hi = self.plan.cout_ranges
+        lo, hi = self.plan.channels.cout_ranges
         count = ((hi - lo) * layer.out_element)[[p for p, _ in parts]]
         fields: dict[str, FieldValue] = {
             "memtile": compact(addresses),
@@ -263,12 +265,12 @@ class LayerCode:
             "row": compact([out.row_bytes(c) for c in columns]),
             "pix": compact([out.pixel_bytes(c) for c in columns]),
         }
-        step = self.plan.sub.cout * layer.out_element
+        step = self.plan.channels.cout * layer.out_element
         self._add_steps(fields, out, stage.rows, step, iters)
         return Instr("WRITEFM", iters, fields)
 
     def _tile_widths(self, tile: int) -> Value:
-        return compact([hi - lo for lo, hi in self.plan.tiles[tile]])
+        return compact([hi - lo for lo, hi in self.plan.pixels.tiles[tile]])
 
     # Computation -------------------------------------------------------------------------
 
@@ -291,17 +293,17 @@ class LayerCode:
         fields["h"], fields["w"] = stage.rows, self._tile_widths(tile)
         for index in range(1, len(layer.sources)):
             fields[self.operands[index]] = self._slots(source_name(index), once_out)
-        lo, hi = plan.cout_ranges
+        lo, hi = plan.channels.cout_ranges
         channels = (hi - lo)[[p for p, _ in parts]]
         if layer.mnemonic in ("CONV", "DENSE"):
             fields["weights"] = self._weight_slots()
             fields["cout"] = compact_iterations(channels[:, :, 0])
             fields["cin"] = self._input_channels(parts)
-            blocks = plan.stored_blocks[[p for p, _ in parts], [k for _, k in parts]]
+            blocks = plan.channels.stored_blocks[[p for p, _ in parts], [k for _, k in parts]]
             fields["blocks"] = compact_iterations(blocks)
             self._add_fewer(fields, "cres", range(1, len(layer.sources)), parts)
-            if plan.chunk_count > 1:
-                fields["chunks"] = plan.chunk_count
+            if plan.channels.chunk_count > 1:
+                fields["chunks"] = plan.channels.chunk_count
                 fields["acc"] = self.buffers["acc"].addresses[0]
         else:
             fields["c"] = compact_iterations(channels)
@@ -318,28 +320,27 @@ class LayerCode:
         parts: Sequence[tuple[int, int]],
     ) -> None:
         """The channels that sources have, where that is fewer than the outputs."""
-        lo, hi = self.plan.cout_ranges
+        lo, hi = self.plan.channels.cout_ranges
         for index in sources:
-            own = self.plan.own_channels(index)
+            own = self.plan.channels.own(index)
             if (own < hi - lo).any():
                 picked = own[[p for p, _ in parts]]
                 rows_only = name == "cres"
                 fields[name] = compact_iterations(picked[:, :, 0] if rows_only else picked)
 
     def _input_channels(self, parts: Sequence[tuple[int, int]]) -> Value:
-        sizes: IntArray = np.array(lengths(self.plan.chunk_bounds))
+        sizes: IntArray = np.array(lengths(self.plan.channels.chunk_bounds))
         per_part = np.repeat(sizes[[k for _, k in parts], None], self.arch.rows, axis=1)
         return compact_iterations(per_part)
 
     def _add_window(self, fields: dict[str, FieldValue], stage: StageShape, tile: int) -> None:
         plan, source = self.plan, self.plan.layer.sources[0]
         window = compute_window(source)
-        columns = range(self.arch.cols)
-        spans = [source.columns_read(lo, hi) for lo, hi in plan.tiles[tile]]
+        spans = [source.columns_read(lo, hi) for lo, hi in plan.pixels.tiles[tile]]
         pads = [(0, 0) if source.skips_pixels else (s.pad_lo, s.pad_hi) for s in spans]
         rows = stage.spans[0]
-        fields["hin"] = plan.rows_loaded(0, stage)
-        fields["win"] = compact([plan.pixels_loaded(0, tile, c) for c in columns])
+        fields["hin"] = stage.loaded[0]
+        fields["win"] = compact(plan.pixels.loaded[0, tile])
         fields["k"] = (window.h.kernel, window.w.kernel)
         fields["s"] = (window.h.stride, window.w.stride)
         fields["d"] = (window.h.dilation, window.w.dilation)

@@ -87,7 +87,7 @@ class _Lowering:
         values = [read.value for read in op.reads()]
         sources = tuple(in_memtile(locate(self.network, value), value) for value in values)
         shape = layer_shape(self.network, op, self.arch, [s.spread for s in sources])
-        plan = CorePlan(shape, op.subvolume.data)
+        plan = CorePlan.of(shape, op.subvolume.data)
         buffers = plan.buffers(self.arch)
         if buffers is None:
             fail(op, f"{op.subvolume.data} does not fit in a core: run --select-subvolume")
@@ -124,7 +124,7 @@ class _Lowering:
         if isinstance(fetch.source.type, WeightType):
             assert isinstance(op, WeightedOp)
             assert op.packed is not None
-            sizes = plan.memtile_weights(self.arch)
+            sizes = plan.channels.memtile_weights(self.arch)
             self._emit(load_weights(op.packed.get_values(), _weights_at(op), sizes))
             return
         ddr, memtile = locate(self.network, fetch.source), locate(self.network, fetch.result)

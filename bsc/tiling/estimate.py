@@ -5,149 +5,142 @@ the cores halt everything; a stage of one iteration loads, computes and writes i
 stage of many takes the longest of the three sums.  `bsc.cost` applies the same rules to
 the instructions themselves, and a test holds the two together.
 
-The search for a subvolume asks this thousands of times, so everything is computed for all
-passes at once.
+The search for a subvolume asks this thousands of times, so all passes are computed at
+once, and columns that do the same work only once.
 """
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from bsc.arch import Arch
 from bsc.asm.packed import pieces
-from bsc.cost.rates import matrix_cycles, transfer_s, vector_cycles
-from bsc.tiling.core import CorePlan, StageShape
+from bsc.asm.program import IntArray
+from bsc.cost.rates import matrix_cycles
+from bsc.tiling.channels import ChannelSplit
+from bsc.tiling.core import CorePlan
+from bsc.tiling.rows import StageShape
 
 Seconds = npt.NDArray[np.float64]
 
 
-class _Parts(NamedTuple):
-    """Seconds of one outer iteration in one column, for each pass: `load` of the first
-    source, `extra` of the others, computation and write."""
-
-    load: Seconds
-    extra: Seconds
-    compute: Seconds
-    write: Seconds
-
-
 def serial_s(plan: CorePlan, arch: Arch) -> float:
     """Seconds from the first LOADWDM to the last WRITEFM of a layer."""
+    weights = float(weights_s(plan.channels, arch).sum())
     columns = _distinct_columns(plan)
-    weights = _weights_s(plan, arch)
-    total = 0.0
-    if not plan.streams_weights:
-        total += float(weights.sum())
-    for tile in range(len(plan.tiles)):
+    total = 0.0 if plan.streams_weights else weights
+    for tile in range(len(plan.pixels.tiles)):
         for stage in plan.stages:
             if plan.streams_weights:
-                total += stage.iterations * float(weights.sum())
-            parts = [_parts(plan, arch, stage, tile, column) for column in columns]
-            total += _stage_s(plan, stage.iterations, parts)
+                total += stage.iterations * weights
+            total += _stage_s(plan, arch, stage, tile, columns)
     return total
 
 
 def _distinct_columns(plan: CorePlan) -> list[int]:
     """One column of each kind: most columns do the same work."""
-    found: dict[object, int] = {}
-    for column in range(plan.layer.column_count):
-        if plan.layer.pixels(column)[0] == plan.layer.pixels(column)[1]:
-            continue
-        sources = range(len(plan.layer.sources))
-        loads = [
-            plan.pixels_loaded(s, t, column) for s in sources for t in range(len(plan.tiles))
-        ]
-        tiles = [tile[column][1] - tile[column][0] for tile in plan.tiles]
-        key = (*loads, *tiles, plan.layer.column_channels(column))
-        found.setdefault(key, column)
+    layer, found = plan.layer, dict[object, int]()
+    for column in range(layer.column_count):
+        widths = tuple(hi - lo for lo, hi in (tile[column] for tile in plan.pixels.tiles))
+        if any(widths):
+            loads = plan.pixels.loaded[:, :, column].tobytes()
+            found.setdefault((widths, loads, layer.column_channels(column)), column)
     return list(found.values())
 
 
-def _weights_s(plan: CorePlan, arch: Arch) -> Seconds:
-    """Seconds of the LOADWDM of each (pass, chunk)."""
-    if plan.layer.weight is None:
-        return np.zeros((plan.pass_count, 1))
-    sizes = plan.weight_sizes
+def weights_s(channels: ChannelSplit, arch: Arch) -> Seconds:
+    """Seconds of the LOADWDM of each (pass, chunk): the slowest memtile's."""
+    if channels.layer.weight is None:
+        return np.zeros((channels.pass_count, 1))
+    sizes = channels.weight_sizes
     per_memtile = np.zeros((*sizes.shape[:2], arch.memtiles))
-    for p, k, row in np.ndindex(*sizes.shape):
+    for row in range(channels.layer.row_count):
         links = arch.links_of_row(row)
-        for link, size in zip(links, pieces(int(sizes[p, k, row]), len(links)), strict=True):
-            per_memtile[p, k, arch.weight_links[link][0]] += size
-    return transfer_s(arch, 0) + per_memtile.max(axis=2) / arch.link_bytes_per_s
+        # All pieces but the last have the length of the first.
+        for link, share in zip(links, _shares(sizes[:, :, row], len(links)), strict=True):
+            per_memtile[:, :, arch.weight_links[link][0]] += share
+    overhead = arch.cycles_to_s(arch.descriptor_cycles)
+    return overhead + per_memtile.max(axis=2) / arch.link_bytes_per_s
 
 
-def _parts(plan: CorePlan, arch: Arch, stage: StageShape, tile: int, column: int) -> _Parts:
-    layer, (lo, hi) = plan.layer, plan.cout_ranges
+def _shares(sizes: IntArray, links: int) -> list[IntArray]:
+    """The pieces of `sizes` bytes over the links of a row."""
+    if links == 1:
+        return [sizes]
+    cut = np.array([pieces(size, links) for size in sizes.reshape(-1).tolist()])
+    return list(cut.T.reshape(links, *sizes.shape))
+
+
+def _stage_s(
+    plan: CorePlan, arch: Arch, stage: StageShape, tile: int, columns: list[int]
+) -> float:
+    """A stage of all passes, without the halts for weights: its slowest column counts."""
+    n, channels = stage.iterations, plan.channels
+    inner = n * (channels.pass_count if plan.passes_inside else channels.chunk_count)
+    once = n if plan.passes_inside else inner
+    worst = np.zeros(1 if plan.passes_inside else channels.pass_count)
+    for column in columns:
+        load, extra, compute, write = _column_parts(plan, arch, stage, tile, column)
+        outer = inner if plan.passes_inside else n
+        parts = [(load, once), (extra, outer), (compute, inner), (write, outer)]
+        worst = np.maximum(worst, _overlap([(n * s, count) for s, count in parts]))
+    return float(worst.sum())
+
+
+def _column_parts(
+    plan: CorePlan, arch: Arch, stage: StageShape, tile: int, column: int
+) -> tuple[Seconds, Seconds, Seconds, Seconds]:
+    """Seconds of one outer iteration in one column: load of the first source, loads of the
+    others, computation, write; for each pass, or for all of them if they are inside."""
+    layer, (lo, hi) = plan.layer, plan.channels.cout_ranges
     own = (hi - lo)[:, :, column]
-    pixels = stage.rows * (plan.tiles[tile][column][1] - plan.tiles[tile][column][0])
+    first, end = plan.pixels.tiles[tile][column]
+    pixels = stage.rows * (end - first)
+    descriptor = arch.cycles_to_s(arch.descriptor_cycles)
+    loads: list[Seconds] = []
+    for index, source in enumerate(layer.sources):
+        count = stage.loaded[index] * int(plan.pixels.loaded[index, tile, column])
+        if source.all_channels:
+            read = np.full(len(own), source.channels)
+        else:
+            read = plan.channels.own(index)[:, :, column].sum(axis=1)
+        times = plan.channels.chunk_count if index == 0 else 1
+        size = count * read * source.element
+        loads.append(size / arch.link_bytes_per_s + times * descriptor)
+    written = pixels * own.sum(axis=1) * layer.out_element
+    write = written / (arch.link_bytes_per_s * arch.writefm_links) + descriptor
+    compute = _compute_s(plan, arch, pixels, own)
+    extra = sum(loads[1:], np.zeros(len(own)))
+    if plan.passes_inside:
+        return loads[0][:1], _total(extra), _total(compute), _total(write)
+    return loads[0], extra, compute, write
 
-    def load(index: int) -> Seconds:
-        source = layer.sources[index]
-        count = plan.rows_loaded(index, stage) * plan.pixels_loaded(index, tile, column)
-        channels = np.full(len(own), source.channels)
-        if not source.all_channels:
-            channels = plan.own_channels(index)[:, :, column].sum(1)
-        times = plan.chunk_count if index == 0 else 1
-        return transfer_s(arch, 0, 1, times) + _bytes_s(arch, count * channels * source.element)
 
-    extra = sum((load(i) for i in range(1, len(layer.sources))), np.zeros(len(own)))
-    write = _bytes_s(arch, pixels * own.sum(1) * layer.out_element, arch.writefm_links)
-    return _Parts(load(0), extra, _compute_s(plan, arch, pixels, own), write)
+def _total(seconds: Seconds) -> Seconds:
+    return seconds.sum(keepdims=True)
 
 
-def _bytes_s(arch: Arch, count: npt.NDArray[np.int64], links: int = 1) -> Seconds:
-    return count / (arch.link_bytes_per_s * links)
-
-
-def _compute_s(plan: CorePlan, arch: Arch, pixels: int, own: npt.NDArray[np.int64]) -> Seconds:
+def _compute_s(plan: CorePlan, arch: Arch, pixels: int, own: IntArray) -> Seconds:
     """Seconds of the fullest core of a column, for each pass."""
     layer = plan.layer
     taps = layer.sources[0].window.taps
     if layer.weight is None:
-        cycles = [vector_cycles(arch, pixels * int(most), taps) for most in own.max(1)]
+        cycles = -(-pixels * own.max(axis=1) * taps // arch.vector_ops)
     else:
         one = matrix_cycles(arch, pixels, 1, layer.weight.block, taps)
-        cycles = one * plan.stored_blocks.max(axis=2).sum(axis=1)
-    return np.asarray(cycles) / (arch.clock_ghz * 1e9)
+        cycles = one * plan.channels.stored_blocks.max(axis=2).sum(axis=1)
+    return cycles / (arch.clock_ghz * 1e9)
 
 
-def _stage_s(plan: CorePlan, n: int, columns: list[_Parts]) -> float:
-    """A stage of `n` outer iterations, for all passes: its slowest column counts."""
-    if plan.passes_inside:
-        inner = n * plan.pass_count
-        return max(
-            _overlap(
-                [(n * float(p.load[0]), n), (n * float(p.extra.sum()), inner)],
-                (n * float(p.compute.sum()), inner),
-                (n * float(p.write.sum()), inner),
-            )
-            for p in columns
-        )
-    chunks = n * plan.chunk_count
-    return sum(
-        max(
-            _overlap(
-                [(n * float(p.load[i]), chunks), (n * float(p.extra[i]), n)],
-                (n * float(p.compute[i]), chunks),
-                (n * float(p.write[i]), n),
-            )
-            for p in columns
-        )
-        for i in range(plan.pass_count)
-    )
-
-
-def _overlap(
-    loads: list[tuple[float, int]], compute: tuple[float, int], write: tuple[float, int]
-) -> float:
+def _overlap(parts: list[tuple[Seconds, int]]) -> Seconds:
     """Serial time of a stage: what happens once adds up, what iterates overlaps.
 
-    Each part is (seconds in all, iterations in all).
+    `parts` are (seconds in all, iterations in all) of the two kinds of loads, which share a
+    channel, of the computation and of the write.
     """
-    parts = [*loads, compute, write]
-    once = sum(seconds for seconds, count in parts if count == 1)
-    loading = sum(seconds for seconds, count in loads if count > 1)
-    return once + max([loading, *(s for s, count in (compute, write) if count > 1)])
+    nothing = np.zeros_like(parts[0][0])
+    once = sum((s for s, count in parts if count == 1), nothing)
+    loading = sum((s for s, count in parts[:2] if count > 1), nothing)
+    others = [s for s, count in parts[2:] if count > 1]
+    return once + np.max([loading, *others], axis=0)

@@ -14,7 +14,7 @@ import numpy as np
 from bsc.arch import Arch
 from bsc.dialects.placement import Spread, SpreadAxis
 from bsc.geometry import Axis, cut, round_up, stored_channels
-from bsc.tiling.core import channel_granule, chunk_granule
+from bsc.tiling.channels import channel_granule, chunk_granule
 from bsc.tiling.layer import LayerShape, Source, WeightShape, natural_spread
 
 MEMTILE_ALIGN = 64

@@ -1,51 +1,73 @@
 """Choosing the subvolume: what each core computes at once.
 
 The largest computation that fits is not always the fastest, so every candidate that fits
-the core with its pings and pongs is timed (`estimate`), and the fastest one wins.  The
-candidates are cut in granules, never by divisors, and get smaller until something fits:
-W is cut only if not one row fits, and CIN only if not one row of eight channels does.
+the core is timed (`estimate`), and the fastest one wins.  Candidates are cut in granules,
+never by divisors, and get smaller until something fits: W is cut only if not one row fits,
+and CIN only if not one row of eight channels does.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from bsc.arch import Arch
 from bsc.dialects.placement import Stationary, Subvolume
 from bsc.geometry import ceil_div, round_up
-from bsc.tiling.core import CorePlan, channel_granule, chunk_granule
+from bsc.tiling.channels import ChannelSplit, channel_granule, chunk_granule
+from bsc.tiling.core import CorePlan
 from bsc.tiling.estimate import serial_s
 from bsc.tiling.layer import LayerShape
+from bsc.tiling.pixels import PixelSplit
+from bsc.tiling.rows import split_rows
 
 
-def best_plan(layer: LayerShape, arch: Arch) -> CorePlan | None:
-    """The fastest plan that fits the core; None if not even the smallest one does."""
-    for width in _widths(layer):
+def best_subvolume(layer: LayerShape, arch: Arch) -> Subvolume | None:
+    """The fastest subvolume that fits the core; None if not even the smallest one does."""
+    for width in _parts(max(1, _widest(layer)), 1):
         for cin in _chunks(layer):
-            plans = [plan for plan in _plans(layer, arch, width, cin)]
-            if plans:
-                return min(plans, key=lambda plan: serial_s(plan, arch))
+            found = list(_Candidates(layer, arch, width, cin).timed())
+            if found:
+                return min(found)[1]
     return None
 
 
-def _plans(layer: LayerShape, arch: Arch, width: int, cin: int) -> Iterator[CorePlan]:
-    """All candidates with this width and CIN that fit."""
-    kinds = [Stationary.WEIGHTS]
-    whole = cin >= layer.sources[0].channels
-    if layer.weight is not None and whole:
-        kinds.append(Stationary.ACTIVATIONS)
-    for stationary in kinds:
-        for cout in _couts(layer):
-            for rows in _heights(layer):
-                plan = CorePlan(layer, Subvolume(rows, width, cout, cin, stationary))
-                if plan.buffers(arch) is not None:
-                    yield plan
+@dataclass(frozen=True)
+class _Candidates:
+    """All candidates with one width and one chunk of CIN."""
+
+    layer: LayerShape
+    arch: Arch
+    width: int
+    cin: int
+
+    def timed(self) -> Iterator[tuple[float, Subvolume]]:
+        """Those that fit, with their time; what they have in common is worked out once."""
+        layer, pixels = self.layer, PixelSplit(self.layer, self.width)
+        heights = [(rows, split_rows(layer, rows)) for rows in _parts(layer.out[0], 1)]
+        for cout in _parts(_most_channels(layer), channel_granule(layer)):
+            channels = ChannelSplit(layer, cout, self.cin)
+            for rows, stages in heights:
+                for stationary in self._stationary(channels):
+                    plan = CorePlan(layer, stationary, channels, pixels, stages)
+                    if plan.buffers(self.arch) is not None:
+                        sub = Subvolume(rows, self.width, cout, self.cin, stationary)
+                        yield serial_s(plan, self.arch), sub
+
+    def _stationary(self, channels: ChannelSplit) -> list[Stationary]:
+        if self.layer.weight is None or channels.chunk_count > 1:
+            return [Stationary.WEIGHTS]
+        return [Stationary.WEIGHTS, Stationary.ACTIVATIONS]
 
 
-def _widths(layer: LayerShape) -> Iterator[int]:
-    """Widths of a tile, from a column's whole share downwards."""
-    most = max(hi - lo for c in range(layer.column_count) for lo, hi in [layer.pixels(c)])
-    yield from _parts(max(1, most), 1)
+def _widest(layer: LayerShape) -> int:
+    return max(hi - lo for c in range(layer.column_count) for lo, hi in [layer.pixels(c)])
+
+
+def _most_channels(layer: LayerShape) -> int:
+    """The most output channels that a core has to compute."""
+    cores = [(r, c) for r in range(layer.row_count) for c in range(layer.column_count)]
+    return max(hi - lo for core in cores for lo, hi in [layer.row_channels(*core)])
 
 
 def _chunks(layer: LayerShape) -> Iterator[int]:
@@ -54,23 +76,6 @@ def _chunks(layer: LayerShape) -> Iterator[int]:
         yield layer.sources[0].channels
     else:
         yield from _parts(layer.sources[0].channels, chunk_granule(layer))
-
-
-def _couts(layer: LayerShape) -> Iterator[int]:
-    """Output channels of a pass, from a row's whole share downwards."""
-    columns = range(layer.column_count)
-    most = max(
-        hi - lo
-        for row in range(layer.row_count)
-        for col in columns
-        for lo, hi in [layer.row_channels(row, col)]
-    )
-    yield from _parts(most, channel_granule(layer))
-
-
-def _heights(layer: LayerShape) -> Iterator[int]:
-    """Rows of an iteration: all that few iterations make possible, and some beyond."""
-    yield from _parts(layer.out[0], 1)
 
 
 def _parts(size: int, granule: int) -> Iterator[int]:
