@@ -121,7 +121,9 @@ class Layout:
             return layer.reaches(dataclasses.replace(source, spread=part))
 
         whole = source.spread
-        if slice_spread(whole, read.box) != whole:
+        # The spread of a part along W or C says nothing of the rest of the tensor.
+        dim = 2 if whole.axis is SpreadAxis.W else 3
+        if read.box.sizes[dim] != shape_of(storage.root.type)[dim]:
             whole = Spread(SpreadAxis.ALL)
         staged = buffer_bytes(source.bytes_per_memtile(self.arch.memtiles))
         return Use(read.step, staged, _box_bytes(storage, read.box), whole, accepts)
