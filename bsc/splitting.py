@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from xdsl.dialects.builtin import (
+    ArrayAttr,
     DenseArrayBase,
     NameLoc,
     StringAttr,
@@ -29,7 +30,7 @@ from xdsl.rewriter import InsertPoint, Rewriter
 
 from bsc.dialects.bsw import SliceOp, WeightType
 from bsc.dialects.qnn import ConcatOp, Conv2dOp, PoolOp, ReshapeOp, WeightedOp
-from bsc.dialects.qnn_attributes import ELIDED, PosAttr, shape_of
+from bsc.dialects.qnn_attributes import ELIDED, PosAttr, elided_of, shape_of
 from bsc.dialects.qnn_base import ComputeOp, Read
 from bsc.dialects.slices import Box, box_of, extract, insert, name_of
 from bsc.geometry import Span
@@ -122,12 +123,10 @@ def _finish(op: ComputeOp, assembled: SSAValue) -> None:
     target, last = only_insert(op.result), assembled.owner
     replaced = target.result if target is not None else op.result
     assert isinstance(last, Operation)
-    if target is not None:
-        last.location = target.location
-    else:
-        last.location = op.location
-        if ELIDED in op.attributes:
-            last.attributes[ELIDED] = op.attributes[ELIDED]
+    last.location = (op if target is None else target).location
+    elided = [e for source in (op, target) for e in elided_of(source)]
+    if elided:
+        last.attributes[ELIDED] = ArrayAttr(elided)
     assembled.name_hint = replaced.name_hint
     replaced.replace_all_uses_with(assembled)
     if target is not None:

@@ -15,7 +15,7 @@ from xdsl.dialects.builtin import (
     TensorType,
     i8,
 )
-from xdsl.ir import Attribute, Data, ParametrizedAttribute
+from xdsl.ir import Attribute, Data, Operation, ParametrizedAttribute
 from xdsl.irdl import irdl_attr_definition
 from xdsl.parser import AttrParser
 from xdsl.printer import Printer
@@ -218,6 +218,12 @@ class ElidedAttr(ParametrizedAttribute):
             printer.print_string_literal(self.onnx_name.data)
             printer.print_string(", ")
             printer.print_string_literal(self.reason.data)
+
+
+def elided_of(op: Operation | None) -> tuple[ElidedAttr, ...]:
+    """What an operation lists as elided."""
+    attr = op.attributes.get(ELIDED) if op is not None else None
+    return cast(ArrayAttr[ElidedAttr], attr).data if attr is not None else ()
 
 
 def tensor(shape: Sequence[int], pos: int, element: FixedBitwidthType = i8) -> TensorType:

@@ -26,7 +26,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ArrayAttr, ModuleOp
@@ -43,6 +42,7 @@ from bsc.dialects.qnn_attributes import (
     ElidedAttr,
     EpilogueAttr,
     Step,
+    elided_of,
     shape_of,
     tensor,
 )
@@ -173,7 +173,7 @@ def _replace(
         user.result.type,
         {"epilogue": EpilogueAttr(_merged(steps))},
     )
-    elided = [*_elided(producer), *_elided(user)]
+    elided = [*elided_of(producer), *elided_of(user)]
     if (name := tensor_name(producer.location)) is not None:
         elided.append(ElidedAttr(name, reason))
     if elided:
@@ -185,11 +185,6 @@ def _replace(
     user.result.replace_all_uses_with(new.result)
     Rewriter.erase_op(user)
     Rewriter.erase_op(producer)
-
-
-def _elided(op: ComputeOp) -> list[ElidedAttr]:
-    attr = op.attributes.get(ELIDED)
-    return list(cast(ArrayAttr[ElidedAttr], attr)) if attr is not None else []
 
 
 def _name(op: Operation) -> str:

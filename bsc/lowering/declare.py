@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import cast
 
 from xdsl.dialects.builtin import ArrayAttr, DictionaryAttr
 from xdsl.dialects.func import ReturnOp
@@ -14,7 +13,7 @@ from bsc.dialects.dataflow import ToDdrOp
 from bsc.dialects.network import Network, fail
 from bsc.dialects.placement import Memory, PlaceAttr
 from bsc.dialects.qnn import ReshapeOp
-from bsc.dialects.qnn_attributes import ELIDED, ElidedAttr, HostAttr, position_of
+from bsc.dialects.qnn_attributes import ElidedAttr, HostAttr, elided_of, position_of
 from bsc.dialects.slices import tensor_name
 from bsc.geometry import stored_channels
 from bsc.lowering.located import placed
@@ -52,12 +51,7 @@ class Declarations:
 
     def elided(self) -> list[ElidedAttr]:
         """The tensors of the model that no operation makes."""
-        found: list[ElidedAttr] = []
-        for op in self.network.block.ops:
-            attr = op.attributes.get(ELIDED)
-            if attr is not None:
-                found += cast(ArrayAttr[ElidedAttr], attr).data
-        return found
+        return [e for op in self.network.block.ops for e in elided_of(op)]
 
     def ready_inputs(self) -> Iterator[Operation]:
         """The tensors that are there from the start."""
