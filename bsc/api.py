@@ -1,0 +1,170 @@
+"""The Python API: compile a model, and run a program.
+
+    compiled = bsc.compile("model.onnx", arch="paper-2x2")
+    result = bsc.run(compiled, image, every_tensor=True)
+    result.outputs["scores"], result.tensors["conv1"]
+
+The command line `bsc` is made of these functions and of `bsc.check`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import onnx
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.passes import ModulePass
+
+from bsc import folder
+from bsc.arch import DEFAULT_ARCH, Arch, load_arch
+from bsc.asm.packed import Bytes
+from bsc.asm.parser import parse_program
+from bsc.asm.printer import print_program
+from bsc.asm.program import Program
+from bsc.codegen import build_program, comments, weights_of
+from bsc.compiled import Compiled
+from bsc.cost.network import TIMINGS, cost_of
+from bsc.dialects.machine import ARCH, ArchAttr
+from bsc.errors import BscError
+from bsc.frontend import import_onnx
+from bsc.monitor import PassMonitor
+from bsc.passes.annotate_cost import AnnotateCostPass
+from bsc.pipelines import collector_paused, pipeline, run_passes
+from bsc.sim import Result, run_program
+from bsc.suggest import did_you_mean
+
+Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+
+PIPELINE = "bsc-compile"
+DEFAULT_TIMING = "serial"
+_LOWERING = "lower-to-dataflow"
+
+
+def compile(
+    model: str | Path | onnx.ModelProto,
+    arch: str | Path | Arch = DEFAULT_ARCH,
+    timing: str = DEFAULT_TIMING,
+    *,
+    monitor: PassMonitor | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> Compiled:
+    """Compile a quantized ONNX model for a machine.
+
+    `model` is a file or a model in memory; `arch` a preset, the path of a TOML file, or a
+    machine; `timing` the rules by which the instructions are timed.  `monitor` learns the
+    seconds of each pass, and can validate and dump (`bsc.monitor`); `progress` is called
+    with the name of each step as it starts.
+
+    Raises BscError for a model, machine or timing that is not accepted, and xDSL's
+    PassFailedException if a pass cannot do its work (no room in a memory).
+    """
+    if timing not in TIMINGS:
+        known = ", ".join(TIMINGS)
+        hint = did_you_mean(timing, TIMINGS)
+        raise BscError(f"unknown timing '{timing}': give one of {known}{hint}")
+    machine = arch if isinstance(arch, Arch) else load_arch(arch)
+    monitor, say = monitor or PassMonitor(), progress or _say_nothing
+    keeper = _Keeper(monitor, say)
+    with collector_paused():
+        say("import")
+        with monitor.measure("parse"):
+            imported = import_onnx(model)
+        imported.module.attributes[ARCH] = ArchAttr(machine)
+        passes = [_timed(p, timing) for p in pipeline(PIPELINE)]
+        run_passes(imported.module, passes, keeper)
+        say("print")
+        with monitor.measure("print"):
+            program = build_program(imported.module)
+            text = print_program(program, comments(imported.module))
+        with monitor.measure("cost"):
+            costs = {name: cost_of(program, name) for name in TIMINGS}
+    return Compiled(
+        _name(model),
+        machine,
+        timing,
+        text,
+        weights_of(imported.module),
+        costs,
+        keeper.placed,
+        imported.nodes,
+        tuple(program.elided),
+    )
+
+
+class _Keeper:
+    """A pipeline callback that keeps the module as it is before it is lowered."""
+
+    def __init__(self, monitor: PassMonitor, say: Callable[[str], None]):
+        self.monitor = monitor
+        self.say = say
+        self.placed = ModuleOp([])
+
+    def __call__(
+        self, previous: ModulePass | None, module: ModuleOp, following: ModulePass | None
+    ) -> None:
+        self.monitor(previous, module, following)
+        if following is None:
+            return
+        self.say(following.name)
+        if following.name == _LOWERING:
+            self.placed = module.clone()
+
+
+def _say_nothing(step: str) -> None: ...
+
+
+def _timed(given: ModulePass, timing: str) -> ModulePass:
+    """The pass, told the timing if it is the one that times."""
+    if isinstance(given, AnnotateCostPass):
+        return dataclasses.replace(given, timing=timing)
+    return given
+
+
+def _name(model: str | Path | onnx.ModelProto) -> str:
+    return model.graph.name if isinstance(model, onnx.ModelProto) else Path(model).name
+
+
+def run(
+    compiled: Compiled | str | Path,
+    inputs: Mapping[str, Array] | Array,
+    every_tensor: bool = False,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> Result:
+    """Simulate a program, from its text and its packed weights alone.
+
+    `compiled` is what `compile` returned, or the folder that it was saved in.  `inputs` are
+    what the ONNX model takes, by ONNX name, or the only input itself.  `progress(done,
+    all)` is called after each instruction.
+
+    The outputs are int8, with their ONNX names and dimensions.  With `every_tensor` the
+    result also has each tensor that the program makes, as 1 x C x H x W.
+
+    Raises BscError for inputs that do not fit, for weights that are not the program's, and
+    for anything that the machine could not do.
+    """
+    program, weights = load(compiled)
+    return run_program(program, weights, named(inputs, program), every_tensor, progress)
+
+
+def load(compiled: Compiled | str | Path) -> tuple[Program, Bytes]:
+    """The program as its text says it, and the packed weights.  Raises BscError."""
+    if isinstance(compiled, Compiled):
+        return parse_program(compiled.program), compiled.weights
+    return folder.read_program(compiled)
+
+
+def named(inputs: Mapping[str, Array] | Array, program: Program) -> Mapping[str, Array]:
+    """The inputs by name.  Raises BscError if a name is needed and not given."""
+    if isinstance(inputs, Mapping):
+        return inputs
+    names = [port.onnx_name for port in program.inputs]
+    if len(names) != 1:
+        raise BscError(
+            f"the program takes {len(names)} inputs ({', '.join(names)}): give them by name"
+        )
+    return {names[0]: inputs}

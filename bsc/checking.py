@@ -1,0 +1,255 @@
+"""A program against onnxruntime, bit for bit: the judgement that decides.
+
+Every quantized tensor of the model is accounted for: what the program makes is read out of
+the simulated machine, and what fusion has elided is computed by the reference interpreter
+on the module as it was imported, before any pass.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+import onnx
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.func import FuncOp
+
+from bsc import oracle
+from bsc.api import load
+from bsc.asm.program import Layer, Program, Ready
+from bsc.compiled import Compiled
+from bsc.dialects.slices import location_name
+from bsc.errors import BscError
+from bsc.frontend import Imported, NodeReport, import_onnx
+from bsc.frontend.load import load as load_model
+from bsc.interpreter import run_every_tensor
+from bsc.numerics import Int8
+from bsc.sim import run_program
+
+Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+
+_DEVIATION = 32
+"""Random inputs have a quarter of int8's range as their standard deviation."""
+
+
+class Difference(NamedTuple):
+    """The first value of a tensor that is not onnxruntime's: in the results for input number
+    `sample`, at the index `at`."""
+
+    sample: int
+    at: tuple[int, ...]
+    found: int
+    expected: int
+
+
+@dataclass
+class TensorCheck:
+    """One quantized tensor of the model, over all inputs.
+
+    `layer` is the layer of the program that makes it, or `input` if the host writes it; one
+    that no layer makes has been `elided`, for that reason, and was computed by the
+    reference interpreter.
+    """
+
+    name: str
+    layer: str = ""
+    elided: str = ""
+    values: int = 0
+    different: int = 0
+    first: Difference | None = None
+
+    def compare(self, sample: int, found: Int8, expected: Int8) -> None:
+        """Add the comparison for the input number `sample`."""
+        found = found.reshape(expected.shape)
+        self.values += expected.size
+        places = np.argwhere(found != expected)
+        self.different += len(places)
+        if len(places) and self.first is None:
+            at = tuple(int(n) for n in places[0])
+            self.first = Difference(sample, at, int(found[at]), int(expected[at]))
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """The outcome of `check`.  `tensors` are in the order of the network."""
+
+    model: str
+    arch: str
+    inputs: int
+    seed: int
+    every_tensor: bool
+    tensors: tuple[TensorCheck, ...]
+    unaccounted: tuple[str, ...] = ()
+    """Quantized tensors that the program neither makes nor lists as elided."""
+
+    uncertified: tuple[NodeReport, ...] = ()
+    """Nodes whose sums can exceed 2^24, where onnxruntime itself is not exact."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether all tensors are equal and none is unaccounted for."""
+        return not self.unaccounted and self.first_different is None
+
+    @property
+    def first_different(self) -> TensorCheck | None:
+        """The first tensor, in the order of the network, that differs."""
+        return next((tensor for tensor in self.tensors if tensor.different), None)
+
+    @property
+    def made(self) -> tuple[TensorCheck, ...]:
+        """The tensors that the program makes."""
+        return tuple(tensor for tensor in self.tensors if not tensor.elided)
+
+    @property
+    def elided(self) -> tuple[TensorCheck, ...]:
+        """The tensors that fusion has elided."""
+        return tuple(tensor for tensor in self.tensors if tensor.elided)
+
+
+def check(
+    model: str | Path | onnx.ModelProto,
+    compiled: Compiled | str | Path,
+    inputs: int = 1,
+    every_tensor: bool = False,
+    seed: int = 0,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> CheckResult:
+    """Compare a program with onnxruntime on `inputs` random inputs, drawn from `seed`.
+
+    onnxruntime runs the QDQ model with all optimisations off.  The program's outputs are
+    compared, or, with `every_tensor`, all quantized tensors of the model.  `progress(done,
+    all)` is called after each simulated instruction.
+
+    Raises BscError if the model is not accepted, if the program is not one of this model,
+    and if it cannot be run at all.
+    """
+    program, weights = load(compiled)
+    proto = load_model(model).model
+    imported = import_onnx(model)
+    plan = _Plan(program, imported, every_tensor)
+    rng = np.random.default_rng(seed)
+    for index in range(inputs):
+        feeds = random_inputs(proto, program, rng)
+        expected = oracle.quantized_tensors(model, feeds)
+        say = _share_of(progress, index, inputs)
+        mine = {port.onnx_name: feeds[port.onnx_name] for port in program.inputs}
+        result = run_program(program, weights, mine, every_tensor, say)
+        found = result.tensors | result.outputs
+        if plan.elided:
+            found |= _interpret(imported.module, expected)
+        for tensor in plan.tensors:
+            tensor.compare(index, found[tensor.name], expected[tensor.name])
+    return CheckResult(
+        proto.graph.name if isinstance(model, onnx.ModelProto) else Path(model).name,
+        program.arch.name,
+        inputs,
+        seed,
+        every_tensor,
+        tuple(plan.tensors),
+        tuple(plan.unaccounted),
+        tuple(node for node in imported.nodes if not node.certified),
+    )
+
+
+class _Plan:
+    """Which tensors are compared, and where each of them comes from."""
+
+    def __init__(self, program: Program, imported: Imported, every_tensor: bool):
+        made = _layers_of_tensors(program)
+        self.elided = {e.onnx_name: e.reason for e in program.elided} if every_tensor else {}
+        _check_origin(program, made, self.elided, imported.shapes)
+        if not every_tensor:
+            outputs = {port.onnx_name for port in program.outputs}
+            made = {name: layer for name, layer in made.items() if name in outputs}
+        self.tensors: list[TensorCheck] = []
+        self.unaccounted: list[str] = []
+        for name in imported.shapes:
+            if name in made:
+                self.tensors.append(TensorCheck(name, made[name]))
+            elif name in self.elided:
+                self.tensors.append(TensorCheck(name, elided=self.elided[name]))
+            elif every_tensor:
+                self.unaccounted.append(name)
+
+
+def _layers_of_tensors(program: Program) -> dict[str, str]:
+    """The layer that makes each tensor, by ONNX name; `input` for what the host writes."""
+    found: dict[str, str] = {}
+    layer = "input"
+    for item in program.body:
+        if isinstance(item, Layer):
+            layer = item.name
+        elif isinstance(item, Ready):
+            found[program.tensors[item.tensor].onnx_name] = layer
+            aliases = (a.onnx_name for a in program.aliases if a.of == item.tensor)
+            found |= dict.fromkeys(aliases, layer)
+    # A tensor that only the compiler knows has no name.
+    found.pop("", None)
+    return found
+
+
+def _check_origin(
+    program: Program,
+    made: Mapping[str, str],
+    elided: Mapping[str, str],
+    shapes: Mapping[str, tuple[int, ...]],
+) -> None:
+    """Raises BscError if the program cannot have been compiled from the model."""
+    hint = "was the program compiled from this model?"
+    for name in (*made, *elided):
+        if name not in shapes:
+            raise BscError(f"the model has no quantized tensor '{name}': {hint}")
+    for tensor in program.tensors.values():
+        shape = shapes.get(tensor.onnx_name)
+        if shape is not None and math.prod(shape) != math.prod(tensor.shape):
+            raise BscError(
+                f"tensor '{tensor.onnx_name}' has shape {list(shape)} in the model and "
+                f"{list(tensor.shape)} (H, W, C) in the program: {hint}"
+            )
+
+
+def _interpret(module: ModuleOp, expected: Mapping[str, Int8]) -> dict[str, Int8]:
+    """What the reference interpreter computes on the imported module, in ONNX layout."""
+    (main,) = (op for op in module.ops if isinstance(op, FuncOp))
+    names = [location_name(arg.location) or "" for arg in main.body.block.args]
+    inputs: list[Int8] = [oracle.to_nhwc(expected[name]) for name in names]
+    return {
+        name: oracle.from_nhwc(values, expected[name].shape)
+        for name, values in run_every_tensor(module, inputs).items()
+        if name in expected
+    }
+
+
+def random_inputs(
+    model: onnx.ModelProto, program: Program, rng: np.random.Generator
+) -> dict[str, Array]:
+    """Values for all inputs of the model, such that int8 is well used and seldom left."""
+    ports = {port.onnx_name: program.tensors[port.tensor] for port in program.inputs}
+    constants = {tensor.name for tensor in model.graph.initializer}
+    feeds: dict[str, Array] = {}
+    for value in model.graph.input:
+        if value.name in constants:
+            continue
+        kind = value.type.tensor_type
+        dims = [dim.dim_value or 1 for dim in kind.shape.dim]
+        dtype: np.dtype[Any] = onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type)
+        if dtype.kind == "f":
+            scale = np.ldexp(_DEVIATION, -ports[value.name].pos) if value.name in ports else 1
+            feeds[value.name] = (rng.standard_normal(dims) * scale).astype(dtype)
+        else:
+            feeds[value.name] = rng.integers(-128, 128, dims).astype(dtype)
+    return feeds
+
+
+def _share_of(
+    progress: Callable[[int, int], None] | None, index: int, inputs: int
+) -> Callable[[int, int], None] | None:
+    """The progress of one of several runs, as progress of all of them."""
+    if progress is None:
+        return None
+    return lambda done, total: progress(index * total + done, inputs * total)

@@ -1,0 +1,108 @@
+"""The folder of a compiled program: its files, and how they are written and read.
+
+    program.asm         the program text: all that the machine does
+    weights.bin         the packed weights, in the order of the program
+    cost.json           time, bytes and MACs of each layer (docs/formats.md)
+    module.mlir         the IR just before it is lowered to instructions
+    module.weights.bin  the weights that the IR refers to
+
+Running a program takes the first two and nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from bsc.asm.packed import Bytes
+from bsc.asm.parser import parse_program
+from bsc.asm.program import Program
+from bsc.errors import BscError
+
+PROGRAM = "program.asm"
+WEIGHTS = "weights.bin"
+COST = "cost.json"
+MODULE = "module.mlir"
+MODULE_WEIGHTS = "module.weights.bin"
+
+
+def read_program(folder: str | Path) -> tuple[Program, Bytes]:
+    """The program in `folder` and its packed weights.
+
+    Raises BscError if it is no folder of a compiled program, or if its text is not well
+    formed.  Whether text and weights belong together is checked when they are run.
+    """
+    path = Path(folder)
+    if not path.is_dir():
+        what = "is a file" if path.exists() else "no such folder"
+        raise BscError(f"{path}: {what}: give the folder that 'bsc compile' wrote")
+    for name in (PROGRAM, WEIGHTS):
+        if not (path / name).is_file():
+            raise BscError(
+                f"{path}: not a compiled program, it has no {name}: "
+                "give the folder that 'bsc compile' wrote"
+            )
+    try:
+        text = (path / PROGRAM).read_text(encoding="utf-8")
+    except UnicodeDecodeError as e:
+        raise BscError(f"{path / PROGRAM}: not a text in UTF-8: {e.reason}") from None
+    return parse_program(text, str(path / PROGRAM)), np.fromfile(path / WEIGHTS, np.uint8)
+
+
+def check_target(folder: str | Path) -> None:
+    """Raises BscError if no folder can be made there, before work is spent on it."""
+    path = Path(folder)
+    if path.exists() and not path.is_dir():
+        raise BscError(f"{path}: is a file: give a folder to write to")
+
+
+@contextmanager
+def written_together(folder: str | Path) -> Generator[Path]:
+    """A folder to write files into, which become those of `folder` if all goes well.
+
+    The files are made beside `folder` and moved at the end, so that nothing is half
+    written.  Files that are in `folder` under other names stay.  Raises BscError or
+    OSError if it cannot be made.
+    """
+    check_target(folder)
+    path = Path(folder).resolve()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    aside.mkdir()
+    try:
+        yield aside
+        if not path.exists():
+            aside.rename(path)
+        else:
+            for file in sorted(aside.iterdir()):
+                file.replace(path / file.name)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+@contextmanager
+def written_whole(file: str | Path) -> Generator[Path]:
+    """A path to write to, which becomes `file` if all goes well.
+
+    Raises BscError if `file` is a folder or in none, and OSError if it cannot be written.
+    """
+    path = Path(file)
+    if path.is_dir():
+        raise BscError(f"{path}: is a folder: give a file to write to")
+    if not path.parent.is_dir():
+        raise BscError(f"{path}: cannot be written: there is no folder {path.parent}")
+    if path.exists() and not path.is_file():
+        # A device or a pipe: there is nothing to replace.
+        yield path
+        return
+    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield aside
+        aside.replace(path)
+    finally:
+        aside.unlink(missing_ok=True)

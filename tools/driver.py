@@ -1,0 +1,310 @@
+"""`bsc`: prepare a model, compile it, run it, check it.
+
+    bsc prepare resnet50 -o resnet50.onnx --sparsity 0.5
+    bsc compile resnet50.onnx -o out --arch paper-4x4
+    bsc run out -i image.npy -o result.npz
+    bsc check resnet50.onnx out --every-tensor
+
+Each command is a function of the Python API with files around it.  A mistake of the user
+is one line on stderr and exit code 1, or 2 for a command line that makes no sense.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from xdsl.utils.exceptions import DiagnosticException, ParseError
+
+from bsc.errors import BscError
+from bsc.monitor import PassMonitor
+from bsc.tools import progress
+from bsc.tools.diagnostics import describe
+
+PROG = "bsc"
+
+_INTRODUCTION = """\
+A block-sparse compiler: quantized ONNX CNNs to programs for a grid of AIE2 cores.
+
+\b
+example:
+  bsc prepare resnet50 -o resnet50.onnx --sparsity 0.5
+  bsc compile resnet50.onnx -o out --arch paper-4x4
+  bsc run out -i image.npy -o result.npz
+  bsc check resnet50.onnx out --every-tensor
+
+errors: one line on stderr; exit code 1, or 2 for a command line that makes no sense.
+"""
+
+app = typer.Typer(
+    help=_INTRODUCTION,
+    rich_markup_mode=None,
+    add_completion=False,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"{PROG} {version('bsc')} (xDSL {version('xdsl')})")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    _: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """The options of `bsc` itself."""
+
+
+# Commands ------------------------------------------------------------------------------
+
+_PREPARE_EXAMPLES = """\
+\b
+examples:
+  bsc prepare resnet50 -o r50.onnx                 half of the 8x8 blocks zero
+  bsc prepare resnet50 -o dense.onnx --sparsity 0  its dense twin
+  bsc prepare mine.onnx -o q.onnx --block 16x4 --criterion l1
+"""
+
+
+@app.command(epilog=_PREPARE_EXAMPLES)
+def prepare(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE", help="A built-in network (resnet50), or a float ONNX file."
+        ),
+    ],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="MODEL.onnx", help="The file to write.")
+    ],
+    sparsity: Annotated[
+        float, typer.Option(metavar="FRACTION", help="Share of blocks to zero, 0 to 1.")
+    ] = 0.5,
+    block: Annotated[
+        str, typer.Option(metavar="COUTxCIN", help="Output and input channels of a block.")
+    ] = "8x8",
+    criterion: Annotated[
+        str, typer.Option(metavar="NAME", help="Importance of a block: l2, l1 or variance.")
+    ] = "l2",
+    seed: Annotated[
+        int, typer.Option(metavar="N", help="Chooses weights and calibration inputs.")
+    ] = 0,
+) -> None:
+    """Make a block-sparse int8 model, to try the compiler with.
+
+    Folds batch normalization, zeroes the least important blocks of every convolution but
+    the first, and quantizes to int8 with power-of-two scales.
+    """
+    from bsc.folder import written_whole
+    from bsc.prepare import prepare as make
+    from bsc.report.units import scaled, seconds
+
+    start = time.perf_counter()
+    with written_whole(output) as aside:
+        with progress.steps(f"preparing {source}") as say:
+            model = make(
+                source,
+                sparsity=sparsity,
+                block=_block(block),
+                criterion=criterion,
+                seed=seed,
+                progress=say,
+            )
+        content = model.SerializeToString()
+        aside.write_bytes(content)
+    spent = seconds(time.perf_counter() - start)
+    typer.echo(f"{output}: {len(model.graph.node)} nodes, {scaled(len(content))}B in {spent}")
+
+
+def _block(text: str) -> tuple[int, int]:
+    rows, times, columns = text.lower().partition("x")
+    if not (times and rows.isdecimal() and columns.isdecimal()):
+        raise BscError(f"--block must be of the form 8x8, not '{text}'")
+    return int(rows), int(columns)
+
+
+_COMPILE_EXAMPLES = """\
+\b
+examples:
+  bsc compile r50.onnx -o out                      for the default machine, paper-4x4
+  bsc compile r50.onnx -o out --arch npu1          another preset: paper-RxC, npu1, npu2
+  bsc compile r50.onnx -o out --arch mine.toml     your own; base = "paper-4x4" in it helps
+
+\b
+files in DIR: program.asm, weights.bin, cost.json, module.mlir and module.weights.bin.
+Files that are there already under these names are replaced, all or none of them.
+"""
+
+
+@app.command(epilog=_COMPILE_EXAMPLES)
+def compile(
+    context: typer.Context,
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL.onnx", help="A quantized model in QDQ form.")
+    ],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="DIR", help="The folder to write.")
+    ],
+    arch: Annotated[
+        str, typer.Option(metavar="NAME|FILE.toml", help="The machine.")
+    ] = "paper-4x4",
+    timing: Annotated[
+        str, typer.Option(metavar="NAME", help="The rules by which instructions are timed.")
+    ] = "serial",
+    time_passes: Annotated[
+        bool, typer.Option("--time-passes", help="Print the time of each pass on stderr.")
+    ] = False,
+) -> None:
+    """Compile a quantized ONNX model, and print what each layer costs."""
+    import bsc
+    from bsc.folder import check_target
+    from bsc.report.screen import print_compiled
+
+    check_target(output)
+    monitor: PassMonitor = context.obj
+    start = time.perf_counter()
+    with progress.steps(f"compiling {model}") as say:
+        compiled = bsc.compile(model, arch, timing, monitor=monitor, progress=say)
+        monitor.stage = ""
+        compiled.save(output)
+    print_compiled(compiled, output, time.perf_counter() - start)
+    if time_passes:
+        typer.echo(monitor.timing_table(), err=True)
+
+
+_RUN_EXAMPLES = """\
+\b
+examples:
+  bsc run out -i image.npy -o y.npz                the program's outputs
+  bsc run out -i image.npy -o y.npz --every-tensor and every tensor that it makes
+  bsc run out -i inputs.npz -o y.npz               several inputs, by their ONNX names
+"""
+
+
+@app.command(epilog=_RUN_EXAMPLES)
+def run(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="A folder that 'bsc compile' wrote.")
+    ],
+    inputs: Annotated[
+        Path,
+        typer.Option("-i", "--input", metavar="X.npy", help="What the ONNX model takes."),
+    ],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="Y.npz", help="The file to write.")
+    ],
+    every_tensor: Annotated[
+        bool, typer.Option("--every-tensor", help="Write every tensor, not only the outputs.")
+    ] = False,
+) -> None:
+    """Simulate a program, from program.asm and weights.bin alone.
+
+    The tensors written are int8, under their ONNX names and in ONNX layout.
+    """
+    import bsc
+    from bsc.arrays import read_arrays, write_arrays
+    from bsc.report.units import plural, seconds
+
+    given = read_arrays(inputs)
+    start = time.perf_counter()
+    with progress.bar("simulating") as tell:
+        result = bsc.run(folder, given, every_tensor, progress=tell)
+    tensors = {**result.tensors, **result.outputs}
+    write_arrays(output, tensors)
+    spent = seconds(time.perf_counter() - start)
+    typer.echo(f"{output}: {plural(len(tensors), 'tensor')}, simulated in {spent}")
+    for name, values in result.outputs.items():
+        typer.echo(f"output {name}: {values.dtype} {list(values.shape)}")
+
+
+_CHECK_EXAMPLES = """\
+\b
+examples:
+  bsc check r50.onnx out                           the outputs, for one random input
+  bsc check r50.onnx out --every-tensor            all quantized tensors of the model
+  bsc check r50.onnx out --inputs 5 --seed 7
+
+\b
+Exit code 1 if anything differs: stderr names the first tensor that does.
+"""
+
+
+@app.command(epilog=_CHECK_EXAMPLES)
+def check(
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL.onnx", help="The model that was compiled.")
+    ],
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="The folder that 'bsc compile' wrote.")
+    ],
+    inputs: Annotated[
+        int, typer.Option(min=1, metavar="N", help="How many random inputs to try.")
+    ] = 1,
+    every_tensor: Annotated[
+        bool,
+        typer.Option(
+            "--every-tensor",
+            help="Compare every quantized tensor of the model; those that fusion elides "
+            "are listed with the reason and run by the reference interpreter.",
+        ),
+    ] = False,
+    seed: Annotated[int, typer.Option(min=0, metavar="N", help="Draws the inputs.")] = 0,
+) -> None:
+    """Compare a program with onnxruntime, bit for bit.
+
+    onnxruntime runs the QDQ model with all optimisations off; the program runs in the
+    simulator.
+    """
+    import bsc
+    from bsc.report.outcome import difference_lines
+    from bsc.report.screen import print_outcome
+
+    with progress.bar("checking") as tell:
+        result = bsc.check(model, folder, inputs, every_tensor, seed, progress=tell)
+    print_outcome(result)
+    if not result.ok:
+        raise BscError("; ".join(difference_lines(result)))
+
+
+# Errors --------------------------------------------------------------------------------
+
+
+def invoke(argv: Sequence[str]) -> int:
+    """Run `bsc` on the arguments `argv`; returns the exit code."""
+    command = typer.main.get_command(app)
+    monitor = PassMonitor()
+    try:
+        code = command.main(args=list(argv), prog_name=PROG, standalone_mode=False, obj=monitor)
+        sys.stdout.flush()
+        return code or 0
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; what is still buffered has no reader.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except typer.TyperException as e:
+        typer.echo(e.format_message() if not argv else f"{PROG}: error: {_line(e)}", err=True)
+        return e.exit_code
+    except (BscError, DiagnosticException, ParseError, OSError, MemoryError) as e:
+        typer.echo(describe(e, PROG, monitor.stage), err=True)
+        return 1
+
+
+def _line(error: typer.TyperException) -> str:
+    return " ".join(error.format_message().split())
+
+
+def main() -> int:
+    """The console script."""
+    return invoke(sys.argv[1:])
