@@ -206,6 +206,14 @@ _STREAMED = {
 
 _ON_CORES = (Engine.COMP, Engine.LOADFM, Engine.LOADWDM)
 
+_MEMTILE_ONLY = {
+    (Engine.LOADW, Engine.LOADWDM),
+    (Engine.LOADWDM, Engine.LOADW),
+    (Engine.LOADWDM, Engine.LOAD),
+    (Engine.LOADWDM, Engine.WRITEFM),
+}
+"""Where a row of cores and a memtile meet, one tells the other of that memtile only."""
+
 _Known = dict[Engine, int]
 
 
@@ -287,19 +295,26 @@ class _Edges:
         if start.get(giver.engine, -1) < i:
             if takes_over:
                 giver = self.steps[self.last_write[self.layer_of[i]]]
-            self._lock(giver, step, "", "")
-            _learn(start, self.end[giver.index], giver.engine, giver.index)
+            if (giver.engine, step.engine) in _MEMTILE_ONLY:
+                self._sync(giver, step, "", "")
+            else:
+                self._lock(giver, step, "", "")
+                _learn(start, self.end[giver.index], giver.engine, giver.index)
         if takes_over or Engine.LOADFM not in (giver.engine, step.engine):
             return
         for side, other in (("l", "r"), ("r", "l")):
             # A reader sees its neighbour on one side, the neighbour sees it on the other.
             reads = step.engine is Engine.LOADFM
             if _reads((step if reads else giver).instr, side):
-                pair = (other, side) if reads else (side, other)
-                key = (giver.engine, step.engine, pair[1])
-                if self.synced.get(key, -1) < i:
-                    self.synced[key] = i
-                    self._lock(giver, step, *pair)
+                self._sync(giver, step, *((other, side) if reads else (side, other)))
+
+    def _sync(self, giver: Step, taker: Step, give_to: str, take_from: str) -> None:
+        """A lock that tells its taker nothing of other columns or rows, unless an earlier
+        one has told the same."""
+        key = (giver.engine, taker.engine, take_from)
+        if self.synced.get(key, -1) < giver.index:
+            self.synced[key] = giver.index
+            self._lock(giver, taker, give_to, take_from)
 
     def _lock(self, giver: Step, taker: Step, give_to: str, take_from: str) -> None:
         key = (giver.engine, taker.engine, take_from)
