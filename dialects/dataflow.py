@@ -34,25 +34,20 @@ from xdsl.utils.exceptions import VerifyException
 
 from bsc.dialects import instructions
 from bsc.dialects.bsw import WeightType
+from bsc.dialects.limits import verify_place
 from bsc.dialects.machine import ArchAttr
 from bsc.dialects.placement import (
+    PLACE,
     Memory,
     Place,
     PlaceAttr,
     SpreadAttr,
     SubvolumeAttr,
+    place_of,
 )
 
-PLACE = "dataflow.place"
-"""The attribute that says where an operation's result is."""
 UNPLACED = "dataflow.unplaced"
 """The attribute that says why an operation got no room in the memtiles."""
-
-
-def place_of(op: Operation) -> Place | None:
-    """Where an operation's result is, if that has been decided."""
-    attr = op.attributes.get(PLACE)
-    return attr.data if isinstance(attr, PlaceAttr) else None
 
 
 class _MoveOp(IRDLOperation):
@@ -85,6 +80,7 @@ class _MoveOp(IRDLOperation):
         needs_spread = self.MEMORY is Memory.MEMTILE and isinstance(type, TensorType)
         if needs_spread != (place.spread is not None):
             raise VerifyException("a tensor in the memtiles, and only that, has a spread")
+        verify_place(self, self.result)
 
 
 @irdl_op_definition

@@ -2,7 +2,7 @@
 The program level of `dataflow`: one operation for each line of the program text.
 
     dataflow.program "resnet50" {
-      dataflow.tensor "t0" "data" shape [56, 56, 64] type "i8" pos 5 pixel 64 ddr 0x0
+      dataflow.tensor "t0" "data" shape [56, 56, 64] type "i8" pos 5 pixel 64 ddr 0
       dataflow.layer "conv1" op "conv2d"
       dataflow.stage "body"
       %a = dataflow.loadfm "memtile 0x00000 core 0x2480|0x4080 iter 9 h=7 …"
@@ -19,14 +19,11 @@ by locks among the fields once `--chain-locks` has run.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 from xdsl.dialects.builtin import (
     ArrayAttr,
-    DenseArrayBase,
-    IntegerAttr,
-    ModuleOp,
     StringAttr,
-    i64,
 )
 from xdsl.ir import (
     Attribute,
@@ -54,14 +51,19 @@ from xdsl.printer import Printer
 from xdsl.traits import NoTerminator, SymbolOpInterface
 from xdsl.utils.exceptions import VerifyException
 
-from bsc.asm.instr_parser import check_fields, parse_words
+from bsc.asm.instr_parser import check_fields, check_locks, parse_words
 from bsc.asm.isa import SPECS
 from bsc.asm.printer import instr_words
 from bsc.asm.program import Instr
-from bsc.dialects.machine import arch_or_default
-from bsc.dialects.placement import PlaceAttr
-from bsc.dialects.qnn_attributes import ElidedAttr, HostAttr
+from bsc.dialects.declarations import AliasOp, LockOp, PortOp, TensorOp
+from bsc.dialects.limits import verify_pieces
+from bsc.dialects.machine import arch_around
+from bsc.dialects.placement import Memory, PlaceAttr
+from bsc.dialects.qnn_attributes import ElidedAttr
 from bsc.errors import BscError
+from bsc.suggest import did_you_mean
+
+T = TypeVar("T", bound=Operation)
 
 
 @irdl_attr_definition
@@ -151,12 +153,9 @@ class InstrOp(IRDLOperation):
     def verify_(self) -> None:
         if self.data.mnemonic != _mnemonic(self.name):
             raise VerifyException(f"{self.name} holds a {self.data.mnemonic}")
-        module: Operation | None = self
-        while module is not None and not isinstance(module, ModuleOp):
-            module = module.parent_op()
-        if module is not None:
+        if (arch := arch_around(self)) is not None:
             try:
-                check_fields(self.data, arch_or_default(module))
+                check_fields(self.data, arch)
             except BscError as e:
                 raise VerifyException(str(e)) from None
 
@@ -206,9 +205,17 @@ INSTRUCTIONS: dict[str, type[InstrOp]] = {m: _instruction(m) for m in SPECS}
 """The operation of each mnemonic."""
 
 
+STAGES = ("weights", "whole", "head", "body", "tail")
+"""What a stage can be: weights that stay for a pass, or groups of rows, called after the
+padding that they read (section 4.4 of the paper; `whole` is head and tail in one)."""
+
+
 @irdl_op_definition
 class ProgramOp(IRDLOperation):
-    """A whole program: declarations, then layers, stages and instructions in text order."""
+    """A whole program: declarations, then layers, stages and instructions in text order.
+
+    Tensors and locks are known by name, and declared once.
+    """
 
     name = "dataflow.program"
 
@@ -229,110 +236,29 @@ class ProgramOp(IRDLOperation):
             regions=[body],
         )
 
-
-@irdl_op_definition
-class TensorOp(IRDLOperation):
-    """A tensor: shape H, W, C, bytes of a pixel as stored, and its address in DDR if any."""
-
-    name = "dataflow.tensor"
-
-    tensor = prop_def(StringAttr)
-    onnx_name = prop_def(StringAttr)
-    shape = prop_def(DenseArrayBase.constr(i64))
-    element = prop_def(StringAttr)
-    pos = prop_def(IntegerAttr.constr(i64))
-    pixel = prop_def(IntegerAttr.constr(i64))
-    ddr = opt_prop_def(IntegerAttr.constr(i64))
-
-    irdl_options = (ParsePropInAttrDict(),)
-    assembly_format = "$tensor $onnx_name `shape` $shape attr-dict"
-
-    def __init__(
-        self,
-        tensor: str,
-        onnx_name: str,
-        shape: tuple[int, int, int],
-        element: str,
-        pos: int,
-        pixel: int,
-        ddr: int | None = None,
-    ):
-        super().__init__(
-            properties={
-                "tensor": StringAttr(tensor),
-                "onnx_name": StringAttr(onnx_name),
-                "shape": DenseArrayBase.from_list(i64, shape),
-                "element": StringAttr(element),
-                "pos": IntegerAttr(pos, i64),
-                "pixel": IntegerAttr(pixel, i64),
-                "ddr": None if ddr is None else IntegerAttr(ddr, i64),
-            }
-        )
-
-
-@irdl_op_definition
-class PortOp(IRDLOperation):
-    """An input or output of the program, and what the host sees of it."""
-
-    name = "dataflow.port"
-
-    direction = prop_def(StringAttr)
-    tensor = prop_def(StringAttr)
-    host = prop_def(HostAttr)
-
-    assembly_format = "$direction $tensor qualified($host) attr-dict"
-
-    def __init__(self, direction: str, tensor: str, host: HostAttr):
-        super().__init__(
-            properties={
-                "direction": StringAttr(direction),
-                "tensor": StringAttr(tensor),
-                "host": host,
-            }
-        )
-
     def verify_(self) -> None:
-        if self.direction.data not in ("input", "output"):
-            raise VerifyException(f"a port is an input or an output, not {self.direction}")
+        tensors, locks = dict[str, TensorOp](), dict[str, LockOp]()
+        for op in self.body.ops:
+            if isinstance(op, TensorOp):
+                _declare(tensors, op.tensor.data, op)
+            elif isinstance(op, LockOp):
+                _declare(locks, op.lock.data, op)
+        for op in self.body.ops:
+            if isinstance(op, PortOp | AliasOp | ReadyOp) and op.tensor.data not in tensors:
+                name = op.tensor.data
+                hint = did_you_mean(name, tensors)
+                raise VerifyException(f"{op.name}: unknown tensor '{name}'{hint}")
+            if isinstance(op, InstrOp):
+                try:
+                    check_locks(op.data, locks)
+                except BscError as e:
+                    raise VerifyException(f"{op.name}: {e}") from None
 
 
-@irdl_op_definition
-class AliasOp(IRDLOperation):
-    """A tensor of the model with the same bytes as another."""
-
-    name = "dataflow.alias"
-
-    onnx_name = prop_def(StringAttr)
-    tensor = prop_def(StringAttr)
-
-    assembly_format = "$onnx_name `of` $tensor attr-dict"
-
-    def __init__(self, onnx_name: str, tensor: str):
-        super().__init__(
-            properties={"onnx_name": StringAttr(onnx_name), "tensor": StringAttr(tensor)}
-        )
-
-
-@irdl_op_definition
-class LockOp(IRDLOperation):
-    """A family of locks, one on each tile of a kind, with its initial value."""
-
-    name = "dataflow.lock"
-
-    lock = prop_def(StringAttr)
-    tile = prop_def(StringAttr)
-    init = prop_def(IntegerAttr.constr(i64))
-
-    assembly_format = "$lock $tile `init` $init attr-dict"
-
-    def __init__(self, lock: str, tile: str, init: int):
-        super().__init__(
-            properties={
-                "lock": StringAttr(lock),
-                "tile": StringAttr(tile),
-                "init": IntegerAttr(init, i64),
-            }
-        )
+def _declare(known: dict[str, T], name: str, op: T) -> None:
+    if name in known:
+        raise VerifyException(f"{op.name} '{name}' is declared twice")
+    known[name] = op
 
 
 @irdl_op_definition
@@ -370,6 +296,12 @@ class StageOp(IRDLOperation):
     def __init__(self, label: str):
         super().__init__(properties={"label": StringAttr(label)})
 
+    def verify_(self) -> None:
+        if self.label.data not in STAGES:
+            raise VerifyException(
+                f"a stage is one of {', '.join(STAGES)}, not {self.label.data}"
+            )
+
 
 @irdl_op_definition
 class ReadyOp(IRDLOperation):
@@ -384,6 +316,13 @@ class ReadyOp(IRDLOperation):
 
     def __init__(self, tensor: str, place: PlaceAttr):
         super().__init__(properties={"tensor": StringAttr(tensor), "place": place})
+
+    def verify_(self) -> None:
+        memory, _, spread = self.place.data
+        if (memory is Memory.MEMTILE) != (spread is not None):
+            raise VerifyException("a tensor in the memtiles, and only that, has a spread")
+        if spread is not None:
+            verify_pieces(self, "ready", spread, "columns")
 
 
 ALL_OPS: list[type[Operation]] = [

@@ -14,13 +14,14 @@ from __future__ import annotations
 import dataclasses
 
 from xdsl.dialects.builtin import ModuleOp
-from xdsl.ir import Data
+from xdsl.ir import Data, Operation
 from xdsl.irdl import irdl_attr_definition
 from xdsl.parser import AttrParser
 from xdsl.printer import Printer
 
 from bsc.arch import DEFAULT_ARCH, Arch, preset
 from bsc.errors import BscError
+from bsc.suggest import did_you_mean
 
 ARCH = "bsc.arch"
 """The name of the module's attribute."""
@@ -44,7 +45,7 @@ class ArchAttr(Data[Arch]):
                 parser.parse_punctuation(",")
                 fields = _parse_fields(parser)
                 return dataclasses.replace(base, name=name, **fields)
-            except (BscError, TypeError) as e:
+            except BscError as e:
                 parser.raise_error(str(e), pos)
 
     def print_parameter(self, printer: Printer) -> None:
@@ -62,8 +63,12 @@ class ArchAttr(Data[Arch]):
 
 
 def _parse_fields(parser: AttrParser) -> dict[str, int | float]:
+    known = [f.name for f in dataclasses.fields(Arch) if f.name != "name"]
+
     def field() -> tuple[str, int | float]:
         name = parser.parse_identifier()
+        if name not in known:
+            raise BscError(f"unknown field '{name}' of an arch{did_you_mean(name, known)}")
         parser.parse_punctuation("=")
         return name, parser.parse_number()
 
@@ -78,6 +83,14 @@ def _closest_preset(arch: Arch) -> Arch:
     except BscError:
         pass
     return preset(DEFAULT_ARCH)
+
+
+def arch_around(op: Operation) -> Arch | None:
+    """The machine of the module that an operation is in; None outside of any module."""
+    at: Operation | None = op
+    while at is not None and not isinstance(at, ModuleOp):
+        at = at.parent_op()
+    return None if at is None else arch_or_default(at)
 
 
 def arch_or_default(module: ModuleOp) -> Arch:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from xdsl.ir import Data
+from xdsl.ir import Data, Operation
 from xdsl.irdl import irdl_attr_definition
 from xdsl.parser import AttrParser
 from xdsl.printer import Printer
@@ -133,6 +133,16 @@ class PlaceAttr(Data[Place]):
     def verify(self) -> None:
         if self.data.memory is Memory.DDR and self.data.spread is not None:
             raise VerifyException("only a place in memtiles has a spread")
+
+
+PLACE = "dataflow.place"
+"""The attribute that says where an operation's result is."""
+
+
+def place_of(op: Operation) -> Place | None:
+    """Where an operation's result is, if that has been decided."""
+    attr = op.attributes.get(PLACE)
+    return attr.data if isinstance(attr, PlaceAttr) else None
 
 
 class Stationary(StrEnum):

@@ -155,6 +155,9 @@ class WeightedOp(ComputeOp):
         partial = [further.pop(0)] if self.partial is not None else []
         return [values[0], weight, partial, further]
 
+    def partial_sums(self) -> Sequence[SSAValue]:
+        return [v for v in (self.partial, self.result) if v is not None]
+
     def input_read(self) -> Read:
         """How the input is read."""
         raise NotImplementedError

@@ -9,15 +9,21 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Self, cast
 
-from xdsl.dialects.builtin import StringAttr, TensorType, i32
+from xdsl.dialects.builtin import StringAttr, TensorType, i8, i32
 from xdsl.ir import Attribute, SSAValue
 from xdsl.irdl import IRDLOperation, ParsePropInAttrDict, opt_prop_def, result_def, traits_def
 from xdsl.traits import Pure
 from xdsl.utils.exceptions import VerifyException
 
-from bsc.dialects.placement import Spread, SpreadAttr, SubvolumeAttr
+from bsc.dialects.limits import (
+    verify_covers,
+    verify_pieces,
+    verify_place,
+    verify_subvolume,
+)
+from bsc.dialects.placement import SpreadAttr, SubvolumeAttr
 from bsc.dialects.qnn_attributes import Add, EpilogueAttr, position_of, shape_of
-from bsc.geometry import Window
+from bsc.geometry import Window, stored_channels
 from bsc.numerics import Epilogue, Requant, Residual, Rounding
 
 Shape = tuple[int, int, int, int]
@@ -89,6 +95,16 @@ class ComputeOp(IRDLOperation, ABC):
         new.result.name_hint = self.result.name_hint
         return new
 
+    def partial_sums(self) -> Sequence[SSAValue]:
+        """The int32 values that it takes and makes."""
+        return ()
+
+    def largest_subvolume(self) -> tuple[int, int, int, int]:
+        """Rows, width, COUT and CIN of the whole layer, channels as stored."""
+        _, height, width, channels = self.shape
+        cin = shape_of(self.reads()[0].value.type)[3]
+        return height, width, stored_channels(channels), stored_channels(cin)
+
     def verify_operands(self) -> None:
         """What an operation checks beyond shapes.  Raises VerifyException."""
 
@@ -141,11 +157,15 @@ class ComputeOp(IRDLOperation, ABC):
         for value in (*(read.value for read in self.reads()), self.result):
             shape_of(value.type)
             position_of(value.type)
+        self._verify_elements()
         self.verify_operands()
         if self.shape != (expected := self.expected_shape()):
             raise VerifyException(f"the result's shape must be {expected}, not {self.shape}")
         self._verify_epilogue()
         self._verify_spreads()
+        if self.subvolume is not None:
+            verify_subvolume(self.subvolume.data, self.largest_subvolume())
+        verify_place(self, self.result)
 
     def _verify_epilogue(self) -> None:
         if self.rounding is not None and self.rounding.data not in {r.value for r in Rounding}:
@@ -167,23 +187,29 @@ class ComputeOp(IRDLOperation, ABC):
         if adds != (self.residual_value is not None):
             raise VerifyException("the epilogue must add the residual operand exactly once")
 
+    def _verify_elements(self) -> None:
+        """Numbers are int8; only partial sums are int32."""
+        sums = set(self.partial_sums())
+        for value in (*(read.value for read in self.reads()), self.result):
+            element = cast(TensorType, value.type).element_type
+            if element != i8 and (element != i32 or value not in sums):
+                raise VerifyException(
+                    f"an activation is i8 (a partial sum of conv2d or dense i32), not {element}"
+                )
+
     def _verify_spreads(self) -> None:
         _, _, width, channels = self.shape
-        if self.columns is not None and self.columns.data.bounds:
+        if self.columns is not None:
             columns = self.columns.data
-            _verify_covers("columns", columns, width if columns.axis == "w" else channels)
+            if columns.axis == "all":
+                raise VerifyException("columns share W or C: a spread over w or c")
+            verify_covers("columns", columns, width if columns.axis == "w" else channels)
+            verify_pieces(self, "columns", columns, "columns")
             if columns.axis == "c":
                 # Rows then share what one column has.
                 channels = max(columns.sizes)
         if self.rows is not None:
             if self.rows.data.axis != "c":
                 raise VerifyException("rows share output channels: a spread over c")
-            _verify_covers("rows", self.rows.data, channels)
-
-
-def _verify_covers(name: str, spread: Spread, size: int) -> None:
-    if spread.bounds[-1] < size:
-        raise VerifyException(
-            f"{name}: boundaries end at {spread.bounds[-1]}, "
-            f"{spread.axis.value.upper()} is {size}"
-        )
+            verify_covers("rows", self.rows.data, channels)
+            verify_pieces(self, "rows", self.rows.data, "rows")

@@ -12,7 +12,7 @@ module attributes {bsc.arch = #dataflow.arch<"mine", "paper", {rows = 3}>} {}
 
 // -----
 
-// CHECK: unexpected keyword argument 'row'
+// CHECK: unknown field 'row' of an arch; did you mean 'rows'?
 module attributes {bsc.arch = #dataflow.arch<"mine", "paper-4x4", {row = 3}>} {}
 
 // -----

@@ -3,6 +3,7 @@
 // Movements between DDR and the memtiles, as --alloc-memtile decides on them.  The values stay
 // the same; `dataflow.place` says where the result is.  In the memtiles a tensor has a spread
 // over the columns; a packed weight lies whole at one address.
+module attributes {bsc.arch = #dataflow.arch<"paper-2x2">} {
 func.func @main(%x : tensor<1x56x56x64xi8, #qnn.pos<5>>, %w : !bsw.weight<64x1x1x64, pos 7>)
     -> tensor<1x56x56x64xi8, #qnn.pos<4>> {
   %a = dataflow.to_memtile %x {dataflow.place = #dataflow.place<memtile 0x0, w [0, 28, 56]>}
@@ -19,4 +20,5 @@ func.func @main(%x : tensor<1x56x56x64xi8, #qnn.pos<5>>, %w : !bsw.weight<64x1x1
      : tensor<1x56x56x64xi8, #qnn.pos<4>>
   // CHECK: %z = dataflow.to_ddr %y {dataflow.place = #dataflow.place<ddr 0x31000>} : tensor<1x56x56x64xi8, #qnn.pos<4>>
   func.return %z : tensor<1x56x56x64xi8, #qnn.pos<4>>
+}
 }

@@ -17,9 +17,9 @@ func.func @plain(%a : tensor<1x4x4x8xi8, #qnn.pos<5>>, %b : tensor<1x4x4x8xi8, #
 func.func @all(%a : tensor<1x4x4x8xi8, #qnn.pos<5>>, %b : tensor<1x4x4x8xi8, #qnn.pos<3>>)
     -> tensor<1x4x4x8xi8, #qnn.pos<4>> {
   %y = qnn.add %a, %b {epilogue = #qnn.epilogue<round 4 [0, 96]>, rounding = "floor",
-                       columns = #dataflow.spread<w [0, 2, 4]>}
+                       columns = #dataflow.spread<w [0, 1, 2, 3, 4]>}
      : (tensor<1x4x4x8xi8, #qnn.pos<5>>, tensor<1x4x4x8xi8, #qnn.pos<3>>)
     -> tensor<1x4x4x8xi8, #qnn.pos<4>>
-  // CHECK: %y = qnn.add %a, %b {epilogue = #qnn.epilogue<round 4 [0, 96]>, rounding = "floor", columns = #dataflow.spread<w [0, 2, 4]>} : (tensor<1x4x4x8xi8, #qnn.pos<5>>, tensor<1x4x4x8xi8, #qnn.pos<3>>) -> tensor<1x4x4x8xi8, #qnn.pos<4>>
+  // CHECK: %y = qnn.add %a, %b {epilogue = #qnn.epilogue<round 4 [0, 96]>, rounding = "floor", columns = #dataflow.spread<w [0, 1, 2, 3, 4]>} : (tensor<1x4x4x8xi8, #qnn.pos<5>>, tensor<1x4x4x8xi8, #qnn.pos<3>>) -> tensor<1x4x4x8xi8, #qnn.pos<4>>
   func.return %y : tensor<1x4x4x8xi8, #qnn.pos<4>>
 }

@@ -14,8 +14,8 @@ func.func @plain(%x : tensor<1x8x8x16xi8, #qnn.pos<5>>) -> tensor<1x8x8x16xi8, #
 func.func @all(%x : tensor<1x8x8x16xi8, #qnn.pos<5>>) -> tensor<1x4x4x16xi8, #qnn.pos<6>> {
   %y = qnn.avg_pool %x {kernel = array<i64: 3, 3>, strides = array<i64: 2, 2>,
                         pads = array<i64: 1, 1, 1, 1>, count_pad, rounding = "half_up",
-                        columns = #dataflow.spread<w [0, 2, 4]>}
+                        columns = #dataflow.spread<w [0, 1, 2, 3, 4]>}
      : (tensor<1x8x8x16xi8, #qnn.pos<5>>) -> tensor<1x4x4x16xi8, #qnn.pos<6>>
-  // CHECK: %y = qnn.avg_pool %x {kernel = array<i64: 3, 3>, strides = array<i64: 2, 2>, pads = array<i64: 1, 1, 1, 1>, count_pad, rounding = "half_up", columns = #dataflow.spread<w [0, 2, 4]>} : (tensor<1x8x8x16xi8, #qnn.pos<5>>) -> tensor<1x4x4x16xi8, #qnn.pos<6>>
+  // CHECK: %y = qnn.avg_pool %x {kernel = array<i64: 3, 3>, strides = array<i64: 2, 2>, pads = array<i64: 1, 1, 1, 1>, count_pad, rounding = "half_up", columns = #dataflow.spread<w [0, 1, 2, 3, 4]>} : (tensor<1x8x8x16xi8, #qnn.pos<5>>) -> tensor<1x4x4x16xi8, #qnn.pos<6>>
   func.return %y : tensor<1x4x4x16xi8, #qnn.pos<6>>
 }

@@ -70,10 +70,10 @@ func.func @shared(%x : tensor<1x14x14x16xi8, #qnn.pos<5>>, %w : !bsw.weight<32x1
     -> tensor<1x14x14x32xi8, #qnn.pos<4>> {
   %y = qnn.conv2d %x, %w {
          columns = #dataflow.spread<w [0, 4, 8, 12, 14]>,
-         rows = #dataflow.spread<c [0, 16, 32]>,
+         rows = #dataflow.spread<c [0, 8, 16, 24, 32]>,
          subvolume = #dataflow.subvolume<rows 7, width 4, cout 16, cin 16, stationary weights>}
      : tensor<1x14x14x16xi8, #qnn.pos<5>>, !bsw.weight<32x1x1x16, pos 7>
     -> tensor<1x14x14x32xi8, #qnn.pos<4>>
-  // CHECK: %y = qnn.conv2d %x, %w {columns = #dataflow.spread<w [0, 4, 8, 12, 14]>, rows = #dataflow.spread<c [0, 16, 32]>, subvolume = #dataflow.subvolume<rows 7, width 4, cout 16, cin 16, stationary weights>} : tensor<1x14x14x16xi8, #qnn.pos<5>>, !bsw.weight<32x1x1x16, pos 7> -> tensor<1x14x14x32xi8, #qnn.pos<4>>
+  // CHECK: %y = qnn.conv2d %x, %w {columns = #dataflow.spread<w [0, 4, 8, 12, 14]>, rows = #dataflow.spread<c [0, 8, 16, 24, 32]>, subvolume = #dataflow.subvolume<rows 7, width 4, cout 16, cin 16, stationary weights>} : tensor<1x14x14x16xi8, #qnn.pos<5>>, !bsw.weight<32x1x1x16, pos 7> -> tensor<1x14x14x32xi8, #qnn.pos<4>>
   func.return %y : tensor<1x14x14x32xi8, #qnn.pos<4>>
 }

@@ -10,8 +10,8 @@ func.func @flatten(%x : tensor<1x7x7x16xi8, #qnn.pos<5>>) -> tensor<1x1x1x784xi8
 }
 
 func.func @all(%x : tensor<1x1x1x784xi8, #qnn.pos<5>>) -> tensor<1x7x7x16xi8, #qnn.pos<5>> {
-  %y = qnn.reshape %x {columns = #dataflow.spread<w [0, 4, 7]>}
+  %y = qnn.reshape %x {columns = #dataflow.spread<w [0, 2, 4, 6, 7]>}
      : (tensor<1x1x1x784xi8, #qnn.pos<5>>) -> tensor<1x7x7x16xi8, #qnn.pos<5>>
-  // CHECK: %y = qnn.reshape %x {columns = #dataflow.spread<w [0, 4, 7]>} : (tensor<1x1x1x784xi8, #qnn.pos<5>>) -> tensor<1x7x7x16xi8, #qnn.pos<5>>
+  // CHECK: %y = qnn.reshape %x {columns = #dataflow.spread<w [0, 2, 4, 6, 7]>} : (tensor<1x1x1x784xi8, #qnn.pos<5>>) -> tensor<1x7x7x16xi8, #qnn.pos<5>>
   func.return %y : tensor<1x7x7x16xi8, #qnn.pos<5>>
 }
