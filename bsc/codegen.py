@@ -2,8 +2,8 @@
 
     bsc-opt --bsc-compile model.onnx -t bsc-asm > program.asm
 
-Each operation of a `dataflow.program` is one line; start, duration and bound, if
-`--annotate-cost` has run, stand behind `##` and carry no meaning.
+Each operation of a `dataflow.program` is one line.  What stands behind `##` is for the
+reader and carries no meaning (`bsc.remarks`).
 """
 
 from __future__ import annotations
@@ -37,6 +37,7 @@ from bsc.dialects.bsw import BlobOp
 from bsc.dialects.instructions import InstrOp, ProgramOp
 from bsc.dialects.machine import arch_or_default
 from bsc.dialects.placement import Memory
+from bsc.remarks import remarks
 
 
 def program_op(module: ModuleOp) -> ProgramOp:
@@ -68,16 +69,8 @@ def build_program(module: ModuleOp) -> Program:
 
 
 def comments(module: ModuleOp) -> dict[int, str]:
-    """What stands behind `##`: time and bound of each costed instruction."""
-    notes: dict[int, str] = {}
-    index = 0
-    for item in program_op(module).body.ops:
-        if isinstance(item, InstrOp) and item.cost is not None:
-            start, duration, bound = item.cost.data
-            notes[index] = f"{start / 1000:.2f} .. {(start + duration) / 1000:.2f} us · {bound}"
-        if isinstance(item, InstrOp | code.LayerOp | code.StageOp | code.ReadyOp):
-            index += 1
-    return notes
+    """What stands behind `##` on each line of the body, by its index."""
+    return remarks(program_op(module))
 
 
 def _add_instr(program: Program, op: Operation) -> None:

@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,19 +69,40 @@ class StageTime:
 def time_stage(instrs: Sequence[Instr], works: Sequence[Work], start: float) -> StageTime:
     """Time a stage by the rules of the module."""
     halted = sum(_halt(i, w) for i, w in zip(instrs, works, strict=True))
-    columns = works[0].seconds.shape[1]
-    total, inner = max(_column(instrs, works, column) for column in range(columns))
+    columns = range(works[0].seconds.shape[1])
+    # Every core is independent, so the slowest column tells when the stage is done.
+    total, inner, slowest = max((*_column(instrs, works, c), c) for c in columns)
     bound = inner if total >= halted else "weights"
-    spans: list[Span] = []
-    # What happens once comes in turn; what iterates starts when the first inputs are there.
-    clock = start
-    for instr, work in zip(instrs, works, strict=True):
-        halts = instr.spec.engine is Engine.LOADWDM
-        duration = _halt(instr, work) if halts else float(work.column_s.max())
-        spans.append(Span(clock, duration, bound))
-        if instr.count == 1 or halts:
-            clock += duration
+    seconds = [
+        _halt(i, w) if i.spec.engine is Engine.LOADWDM else float(w.column_s[slowest])
+        for i, w in zip(instrs, works, strict=True)
+    ]
+    begins = _begins(instrs, seconds, start, halted)
+    spans = [Span(at, length, bound) for at, length in zip(begins, seconds, strict=True)]
     return StageTime(spans, start + halted + total, halted, inner)
+
+
+def _begins(
+    instrs: Sequence[Instr], seconds: Sequence[float], start: float, halted: float
+) -> Iterator[float]:
+    """When each instruction of the slowest column starts.
+
+    What happens once, and weights, come in turn; what iterates runs between the halts, and
+    is drawn behind them.
+    """
+    clock, end = start, start
+    for instr, length in zip(instrs, seconds, strict=True):
+        if instr.spec.engine is Engine.LOADWDM:
+            yield clock
+            clock += length
+            halted -= length
+        elif instr.count == 1:
+            clock = max(clock, end)
+            yield clock
+            clock += length
+        else:
+            yield clock + halted
+            end = max(end, clock + halted + length)
 
 
 def _halt(instr: Instr, work: Work) -> float:
