@@ -4,7 +4,7 @@
     weights.bin         the packed weights, in the order of the program
     cost.json           time, bytes and MACs of each layer (docs/formats.md)
     module.mlir         the IR just before it is lowered to instructions
-    module.weights.bin  the weights that the IR refers to
+    module.weights.bin  the weights that the IR refers to, if there are any large ones
 
 Running a program takes the first two and nothing else.
 """
@@ -29,6 +29,7 @@ WEIGHTS = "weights.bin"
 COST = "cost.json"
 MODULE = "module.mlir"
 MODULE_WEIGHTS = "module.weights.bin"
+FILES = (PROGRAM, WEIGHTS, COST, MODULE, MODULE_WEIGHTS)
 
 
 def read_program(folder: str | Path) -> tuple[Program, Bytes]:
@@ -63,11 +64,11 @@ def check_target(folder: str | Path) -> None:
 
 @contextmanager
 def written_together(folder: str | Path) -> Generator[Path]:
-    """A folder to write files into, which become those of `folder` if all goes well.
+    """A folder to write some of FILES into, which become those of `folder` if all goes well.
 
     The files are made beside `folder` and moved at the end, so that nothing is half
-    written.  Files that are in `folder` under other names stay.  Raises BscError or
-    OSError if it cannot be made.
+    written.  Files that are in `folder` under other names stay; those of FILES that are
+    not written anew go.  Raises BscError or OSError if the folder cannot be made.
     """
     check_target(folder)
     path = Path(folder).resolve()
@@ -79,8 +80,11 @@ def written_together(folder: str | Path) -> Generator[Path]:
         if not path.exists():
             aside.rename(path)
         else:
-            for file in sorted(aside.iterdir()):
-                file.replace(path / file.name)
+            for name in FILES:
+                if (aside / name).exists():
+                    (aside / name).replace(path / name)
+                else:
+                    (path / name).unlink(missing_ok=True)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 
