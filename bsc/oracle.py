@@ -6,34 +6,18 @@ kernels round differently.  Every quantized tensor comes out under its ONNX name
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 import numpy as np
 import onnx
-import onnxruntime
 
-from bsc.errors import BscError
 from bsc.numerics import INT8_MAX, INT8_MIN, Int8
+from bsc.sessions import failures_in_a_line, open_session
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
-_ort = cast("Any", onnxruntime)  # no type stubs
-_state = cast("Any", importlib.import_module("onnxruntime.capi.onnxruntime_pybind11_state"))
-
-# onnxruntime's exceptions have no base class of their own.
-_FAILURES: tuple[type[Exception], ...] = (
-    _state.Fail,
-    _state.InvalidArgument,
-    _state.InvalidGraph,
-    _state.InvalidProtobuf,
-    _state.NotImplemented,
-    _state.RuntimeException,
-)
-
-_SILENT = 4
 _DEFAULT_DOMAIN = ("", "ai.onnx")
 
 
@@ -54,22 +38,10 @@ def quantized_tensors(
         judged.graph.output.append(
             onnx.helper.make_tensor_value_info(name, onnx.TensorProto.INT8, None)
         )
-    options = _ort.SessionOptions()
-    options.graph_optimization_level = _ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.log_severity_level = _SILENT
-    if folder is not None:
-        options.add_session_config_entry(
-            "session.model_external_initializers_file_folder_path", str(folder)
-        )
-    try:
-        session = _ort.InferenceSession(
-            judged.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
+    # ValueError: an input is missing or has a name that the model does not know.
+    with failures_in_a_line(ValueError):
+        session = open_session(judged, external="" if folder is None else str(folder))
         found: list[Int8] = session.run(names, dict(inputs))
-    except (*_FAILURES, ValueError) as e:
-        # ValueError: an input is missing or has a name that the model does not know.
-        reason = " ".join(str(e).split())
-        raise BscError(f"onnxruntime cannot run the model: {reason}") from None
     given = {name: array for name, array in inputs.items() if array.dtype == np.int8}
     return given | dict(zip(names, found, strict=True))
 

@@ -8,7 +8,6 @@ callers give and get models, and nothing reaches the terminal.
 from __future__ import annotations
 
 import contextlib
-import importlib
 import logging
 import tempfile
 import warnings
@@ -22,25 +21,14 @@ import onnxruntime
 from onnx import TensorProto
 from onnxruntime import quantization
 
-from bsc.errors import BscError
 from bsc.prepare.graph import infer_shapes, name_nodes, replace
+from bsc.sessions import failures_in_a_line, open_session
 
 Feed: TypeAlias = dict[str, np.ndarray[Any, Any]]
 """One value for each input of a model."""
 
 _ort = cast("Any", onnxruntime)
 _quantization = cast("Any", quantization)
-_state = cast("Any", importlib.import_module("onnxruntime.capi.onnxruntime_pybind11_state"))
-
-# onnxruntime's exceptions have no base class of their own.
-_FAILURES: tuple[type[Exception], ...] = (
-    _state.Fail,
-    _state.InvalidArgument,
-    _state.InvalidGraph,
-    _state.InvalidProtobuf,
-    _state.NotImplemented,
-    _state.RuntimeException,
-)
 
 _FATAL = 4
 _WARNING = 2  # what onnxruntime starts with
@@ -58,27 +46,13 @@ def _quiet() -> Generator[None]:
     logging.disable(logging.CRITICAL)
     _ort.set_default_logger_severity(_FATAL)
     try:
-        with warnings.catch_warnings():
+        with failures_in_a_line(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
-    except _FAILURES as e:
-        reason = " ".join(str(e).split())
-        raise BscError(f"onnxruntime cannot run the model: {reason}") from None
     finally:
         _ort.set_default_logger_severity(_WARNING)
         logging.disable(disabled)
         root.removeHandler(handler)
-
-
-def _session(model: onnx.ModelProto, level: str, **options: str) -> Any:
-    settings = _ort.SessionOptions()
-    settings.graph_optimization_level = getattr(_ort.GraphOptimizationLevel, level)
-    settings.log_severity_level = _FATAL
-    for name, value in options.items():
-        setattr(settings, name, value)
-    return _ort.InferenceSession(
-        model.SerializeToString(), settings, providers=["CPUExecutionProvider"]
-    )
 
 
 def run(model: onnx.ModelProto, feed: Feed) -> Feed:
@@ -90,7 +64,7 @@ def run_each(model: onnx.ModelProto, feeds: Iterable[Feed]) -> Iterator[Feed]:
     """The outputs of `model` for each of `feeds` in turn."""
     names = [output.name for output in model.graph.output]
     with _quiet():
-        session = _session(model, "ORT_DISABLE_ALL")
+        session = open_session(model)
     for feed in feeds:
         with _quiet():
             values = session.run(names, feed)
@@ -105,7 +79,7 @@ def simplify(model: onnx.ModelProto) -> onnx.ModelProto:
     """
     with _quiet(), tempfile.TemporaryDirectory(prefix="bsc-") as folder:
         path = Path(folder, "folded.onnx")
-        _session(model, "ORT_ENABLE_BASIC", optimized_model_filepath=str(path))
+        open_session(model, level="ORT_ENABLE_BASIC", optimized=str(path))
         simple = onnx.ModelProto.FromString(path.read_bytes())
     name_nodes(simple.graph)
     infer_shapes(simple)
