@@ -214,6 +214,10 @@ _MEMTILE_ONLY = {
 }
 """Where a row of cores and a memtile meet, one tells the other of that memtile only."""
 
+_ACROSS_COLUMNS = (Engine.WRITE, Engine.LOAD)
+"""A column may read from DDR what any other has written: to know that the WRITE of its own
+is done is not enough."""
+
 _Known = dict[Engine, int]
 
 
@@ -291,6 +295,10 @@ class _Edges:
     def _edge(self, i: int, step: Step, start: _Known) -> None:
         """One instruction waits for another of a different stage."""
         giver = self.steps[i]
+        if (giver.engine, step.engine) == _ACROSS_COLUMNS:
+            self._sync(giver, step, "all", "")
+            _learn(start, self.end[i], giver.engine, i)
+            return
         takes_over = _takes_over(giver.engine, step.engine)
         if start.get(giver.engine, -1) < i:
             if takes_over:
@@ -323,9 +331,6 @@ class _Edges:
             number = self.numbers.get(letter, 0)
             self.numbers[letter] = number + 1
             self.names[key] = self.chains.family(f"{letter}_{number}", tile)
-        if tile == "ddr":
-            # Any column may read what any other has written.
-            give_to = "all"
         names = (self.names[key],)
         giver.release.append(LockUse(names, 1, giver.instr.count, give_to))
         taker.acquire.append(LockUse(names, 1, taker.instr.count, take_from))
@@ -353,7 +358,7 @@ def _reads(instr: Instr, side: str) -> bool:
 
 def _tile(giver: Engine, taker: Engine) -> tuple[str, str]:
     """The kind of tile on which two engines meet, and the letter of their locks."""
-    if (giver, taker) == (Engine.WRITE, Engine.LOAD):
+    if (giver, taker) == _ACROSS_COLUMNS:
         return "ddr", "d"
     if (giver, taker) == (Engine.WRITEFM, Engine.LOADWDM):
         return "core", "x"
