@@ -100,10 +100,15 @@ class ComputeOp(IRDLOperation, ABC):
         return ()
 
     def largest_subvolume(self) -> tuple[int, int, int, int]:
-        """Rows, width, COUT and CIN of the whole layer, channels as stored."""
+        """Rows, width, COUT and CIN of the whole layer, channels as stored.
+
+        The last piece of a tensor may fill up the granule further than its own channels
+        do; the rows then share more.
+        """
         _, height, width, channels = self.shape
+        shared = 0 if self.rows is None else self.rows.data.bounds[-1]
         cin = shape_of(self.reads()[0].value.type)[3]
-        return height, width, stored_channels(channels), stored_channels(cin)
+        return height, width, max(stored_channels(channels), shared), stored_channels(cin)
 
     def verify_operands(self) -> None:
         """What an operation checks beyond shapes.  Raises VerifyException."""

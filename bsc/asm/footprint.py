@@ -12,7 +12,7 @@ import numpy as np
 
 from bsc.arch import Arch
 from bsc.asm.isa import Engine
-from bsc.asm.packed import PackedShape
+from bsc.asm.packed import packed_size
 from bsc.asm.program import Instr, IntArray, Post, Slots, expand
 
 
@@ -191,14 +191,13 @@ def _compute(fields: Fields) -> list[Access]:
 
 
 def _weight_bytes(fields: Fields) -> int:
-    """Bytes of the largest packed subvolume."""
-    k, block = fields["k"].max(axis=0), fields["blk"].max(axis=0)
-    shape = PackedShape(
-        fields.most("cout"),
-        int(k[0]),
-        int(k[1]),
-        fields.most("cin"),
-        (int(block[0]), int(block[1])),
-        True,
-    )
-    return shape.size(fields.most("blocks"))
+    """Bytes of the largest packed subvolume.
+
+    Each iteration's own: the one with the most channels need not have the most blocks.
+    """
+    chunks = max(1, fields.instr.number("chunks"))
+    b0, b1 = fields["blk"][0].tolist()
+    taps = int(fields["k"][0].prod())
+    bias = (np.arange(fields.instr.count) % chunks == 0)[:, None]
+    sizes = packed_size(fields["cout"], fields["cin"], (b0, b1), taps, bias, fields["blocks"])
+    return int(np.max(sizes))

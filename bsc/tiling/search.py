@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from bsc.arch import Arch
 from bsc.dialects.placement import Stationary, Subvolume
-from bsc.geometry import ceil_div, round_up
+from bsc.geometry import ceil_div
 from bsc.tiling.channels import ChannelSplit, channel_granule, chunk_granule
 from bsc.tiling.core import CorePlan
 from bsc.tiling.estimate import serial_s
@@ -86,4 +86,4 @@ def _parts(size: int, granule: int) -> Iterator[int]:
         piece = ceil_div(granules, count)
         if piece != last:
             last = piece
-            yield min(round_up(size, granule), piece * granule)
+            yield min(size, piece * granule)
