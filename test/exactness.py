@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import onnx
-from qdq_models import random_input
+from qdq_models import Array, random_input
 from xdsl.dialects.func import FuncOp
 from xdsl.ir import Operation
 
@@ -32,11 +34,14 @@ def argument_names(imported: Imported) -> list[str]:
     return [name for name in names if name is not None]
 
 
-def assert_exact(model: onnx.ModelProto, seed: int = 0) -> Imported:
-    """Import `model`, run it, and compare all quantized tensors with onnxruntime's."""
+def assert_exact(
+    model: onnx.ModelProto, seed: int = 0, feeds: Mapping[str, Array] | None = None
+) -> Imported:
+    """Import `model`, run it on `feeds` or random values, and compare all quantized tensors
+    with onnxruntime's."""
     imported = import_onnx(model)
     imported.module.verify()
-    feeds = random_input(model, seed)
+    feeds = random_input(model, seed) if feeds is None else feeds
     expected = oracle.quantized_tensors(model, feeds)
     names = argument_names(imported)
     inputs: list[Int8] = [oracle.to_nhwc(expected[name]) for name in names]

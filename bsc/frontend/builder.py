@@ -161,8 +161,7 @@ def check_size(dims: Dims) -> None:
 
 def _bound(value: float, pos: int) -> int:
     """A bound of a clip, as the int8 that it rounds to at position `pos`."""
-    scaled = min(max(value, -(2.0**31)), 2.0**31) * math.ldexp(1, pos)
-    return int(min(max(round(scaled), INT8_MIN), INT8_MAX))
+    return round(min(max(value * math.ldexp(1, pos), INT8_MIN), INT8_MAX))
 
 
 def _attributes(hosts: Sequence[HostAttr]) -> ArrayAttr[DictionaryAttr]:

@@ -11,6 +11,7 @@ from onnx import helper, numpy_helper
 from qdq_models import (
     Pair,
     QdqBuilder,
+    random_input,
 )
 
 from bsc.dialects import bsw, qnn
@@ -36,6 +37,19 @@ def test_clip_bounds_round_half_to_even(pos: int, lo: float | None, hi: float | 
     z = b.node("Relu", [y])
     outputs = [b.quantize(y, (), pos), b.quantize(z, (), pos)]
     assert_exact(b.model(*outputs))
+
+
+@pytest.mark.parametrize("pos", [-31, -27, -24, 31])
+def test_far_positions_use_all_of_int8(pos: int):
+    b = QdqBuilder()
+    x = b.input((1, 4, 5, 5), pos=pos)
+    hi = b.constant(np.array(2.0**-pos * 90, np.float32))
+    values = [x.name, b.node("Relu", [x.name]), b.node("Clip", [x.name, "", hi])]
+    values.append(b.node("Add", [x.name, x.name]))
+    model = b.model(*(b.quantize(value, (), pos) for value in values))
+    levels = np.arange(-128, 128, 2.56)[:100].reshape(1, 4, 5, 5)
+    (name,) = random_input(model)
+    assert_exact(model, feeds={name: np.ldexp(levels, -pos).astype(np.float32)})
 
 
 def test_relu_and_clip_become_bounds():
