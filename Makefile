@@ -1,0 +1,66 @@
+# Two commands do all the set-up on a fresh machine with Python 3.11 or newer:
+#
+#     make demo       compile and simulate ResNet-50, dense and sparse
+#     make test       pass the tests
+#
+# Each makes the environment .venv by itself, with the packages that it needs and no more,
+# and again when pyproject.toml has changed.  PYTHON=/path/to/python chooses the interpreter.
+
+PYTHON ?=
+CANDIDATES := $(or $(PYTHON),python3 python3.13 python3.12 python3.11)
+VENV := .venv
+BIN := $(VENV)/bin
+
+# What the environment holds: the packages to run, to test, to develop.
+EXTRAS_run :=
+EXTRAS_test := [test]
+EXTRAS_dev := [dev]
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo test check bench wheel clean
+
+help: ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
+
+demo: $(VENV)/run.stamp ## ResNet-50 dense and sparse: prepare, compile, simulate, compare (1 min)
+	@$(BIN)/python examples/resnet50.py
+
+test: $(VENV)/test.stamp ## the tests: FileCheck with lit, then pytest (4 min)
+	$(BIN)/lit -sv test
+	$(BIN)/pytest -q -n auto --maxprocesses 8 --dist worksteal
+
+check: $(VENV)/dev.stamp ## format, lint, and strict types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/pyright --pythonpath $(BIN)/python
+
+bench: $(VENV)/run.stamp ## time and memory of each pass, and of the simulation (2 min)
+	@$(BIN)/python benchmarks/compile_and_simulate.py
+
+wheel: $(VENV)/run.stamp ## build a wheel and try it in a clean environment, outside this folder
+	@.ci/check-wheel $(BIN)/python
+
+clean: ## remove the environment and everything that was made
+	rm -rf $(VENV) out build dist .pytest_cache .ruff_cache .hypothesis *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# An environment that could not be finished has no stamp, and is made anew.
+$(VENV)/%.stamp: pyproject.toml
+	@ls $(VENV)/*.stamp >/dev/null 2>&1 || { $(new_environment); }
+	@echo "$(VENV): installing the packages to $*"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.$(EXTRAS_$*)'
+	@touch $@
+
+# By the first of the candidates that runs, is new enough, and can make one.
+define new_environment
+for python in $(CANDIDATES); do \
+    if $$python -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' \
+        >/dev/null 2>&1; then \
+        echo "$(VENV): created with $$($$python --version)"; \
+        exec $$python -m venv --clear $(VENV); \
+    fi; \
+done; \
+echo "error: Python 3.11 or newer with its venv module is needed (tried: $(CANDIDATES)):" \
+    "give one with PYTHON=/path/to/python" >&2; exit 1
+endef
