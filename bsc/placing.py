@@ -38,11 +38,12 @@ _DDR_ALIGN = 64
 
 class Key(NamedTuple):
     """What a buffer is for: the stay of an item that begins at an event, the use of an item
-    at a step, or the weights of a step."""
+    that is part of an event at a step, or the weights of a step."""
 
     kind: str
     item: int
-    at: int
+    event: int
+    step: int = 0
 
 
 def slice_spread(spread: Spread, box: Box) -> Spread:
@@ -137,15 +138,15 @@ class Layout:
                 found[Key("stay", index, stay.first)] = Buffer(
                     item.name, stay.lower, stay.upper, stay.size, fixed
                 )
-            for use in item.staged():
+            for event, use in item.staged():
                 if use.step not in self.unplaced:
                     name = f"part of {item.name} for {name_of(self.steps[use.step])}"
-                    key = Key("use", index, use.step)
+                    key = Key("use", index, event, use.step)
                     found[key] = Buffer(name, use.step, use.step, use.staged)
         for step, size in self.weights.items():
             if step not in self.unplaced:
                 name = f"weights of {name_of(self.steps[step])}"
-                found[Key("weights", 0, step)] = Buffer(name, step, step, size)
+                found[Key("weights", 0, 0, step)] = Buffer(name, step, step, size)
         return found
 
 
@@ -221,7 +222,7 @@ class Placement:
             assert write.insert is not None, "one whole write is always assembled"
             if write.step in self.layout.unplaced:
                 continue
-            offset = self.offsets[Key("use", index, write.step)]
+            offset = self.offsets[Key("use", index, 0, write.step)]
             spread = self.layout.layers[write.step].columns
             write.op.attributes[PLACE] = PlaceAttr(Place(Memory.MEMTILE, offset, spread))
             part = address + _box_start(storage, write.box)
@@ -267,7 +268,7 @@ class Placement:
                 assert in_ddr is not None
                 value = self._part(in_ddr, read)
                 if read.step not in self.layout.unplaced:
-                    value = self._stage(index, read, use, value)
+                    value = self._stage(Key("use", index, event, use.step), read, value)
             read.op.operands[read.op.operand_of_read(read.operand)] = value
 
     def _fetch(self, index: int, stay: Stay, in_ddr: SSAValue | None) -> SSAValue:
@@ -276,10 +277,10 @@ class Placement:
         place = Place(Memory.MEMTILE, self.offsets[Key("stay", index, stay.first)], stay.spread)
         return self._insert(ToMemtileOp(in_ddr, place), stay.lower)
 
-    def _stage(self, index: int, read: Read, use: Use, value: SSAValue) -> SSAValue:
+    def _stage(self, key: Key, read: Read, value: SSAValue) -> SSAValue:
         """Bring what one operation reads into a buffer of its own."""
         spread = self.layout.layers[read.step].sources[read.operand].spread
-        place = Place(Memory.MEMTILE, self.offsets[Key("use", index, use.step)], spread)
+        place = Place(Memory.MEMTILE, self.offsets[key], spread)
         return self._insert(ToMemtileOp(value, place), read.step)
 
     def _part(self, value: SSAValue, read: Read) -> SSAValue:
@@ -301,7 +302,7 @@ class Placement:
         value = op.weight_value
         if step in self.layout.unplaced or value is None:
             return
-        place = Place(Memory.MEMTILE, self.offsets[Key("weights", 0, step)])
+        place = Place(Memory.MEMTILE, self.offsets[Key("weights", 0, 0, step)])
         op.operands[list(op.operands).index(value)] = self._insert(
             ToMemtileOp(value, place), step
         )

@@ -106,17 +106,18 @@ class Item:
                 yield Stay(self, first, index, events[first].first, events[index].last, spread)
             first = index + 1
 
-    def staged(self) -> Iterator[Use]:
-        """The uses outside of any stay, which have buffers of their own."""
+    def staged(self) -> Iterator[tuple[int, Use]]:
+        """The uses outside of any stay, which have buffers of their own, each with the
+        number of its event."""
         covered = {i for stay in self.stays() for i in range(stay.first, stay.last + 1)}
         for index, event in enumerate(self.events()):
             if index not in covered:
-                yield from event.uses
+                yield from ((index, use) for use in event.uses)
 
     def traffic(self) -> int:
         """Bytes that go to and from DDR, as decided so far."""
         stays = list(self.stays())
-        count = sum(use.moved for use in self.staged() if use not in self.writes)
+        count = sum(use.moved for _, use in self.staged() if use not in self.writes)
         for stay in stays:
             if not stay.written:
                 count += self.total
@@ -197,10 +198,8 @@ def give_up(items: Iterable[Item], step: int) -> bool:
 
 def _load(item: Item, step: int) -> int:
     """Bytes of a tensor in the fullest memtile at a step."""
-    for stay in item.stays():
-        if stay.lower <= step <= stay.upper:
-            return stay.size
-    return sum(use.staged for use in item.staged() if use.step == step)
+    stays = sum(stay.size for stay in item.stays() if stay.lower <= step <= stay.upper)
+    return stays + sum(use.staged for _, use in item.staged() if use.step == step)
 
 
 def _cheapest(items: list[Item], step: int, short: int) -> tuple[Item, Item] | None:
@@ -220,22 +219,24 @@ def _cheapest(items: list[Item], step: int, short: int) -> tuple[Item, Item] | N
 
 
 def _without(item: Item, step: int) -> Item | None:
-    """The item with its stay around `step` given up, as far as that step goes."""
-    stay = next((s for s in item.stays() if s.lower <= step <= s.upper), None)
-    if stay is None:
-        return None
+    """The item with its stays around `step` given up, as far as that step goes.
+
+    There may be two of them: an operation can read a tensor twice.
+    """
     changed = copy.copy(item)
     changed.resident = list(item.resident)
     events = item.events()
-    for index in range(stay.first, stay.last + 1):
-        if events[index].first <= step <= events[index].last:
-            for gap in (index - 1, index):
-                if 0 <= gap < len(changed.resident):
-                    changed.resident[gap] = False
-            if index == 0 and item.writes:
-                changed.assembled = len(item.writes) == 1
-            return changed
-        if index < stay.last and events[index].last < step < events[index + 1].first:
-            changed.resident[index] = False
-            return changed
-    return None
+    for stay in item.stays():
+        if not stay.lower <= step <= stay.upper:
+            continue
+        for index in range(stay.first, stay.last + 1):
+            if events[index].first <= step <= events[index].last:
+                for gap in (index - 1, index):
+                    if 0 <= gap < len(changed.resident):
+                        changed.resident[gap] = False
+                if index == 0 and item.writes:
+                    changed.assembled = len(item.writes) == 1
+            elif index < stay.last and events[index].last < step < events[index + 1].first:
+                changed.resident[index] = False
+    same = (changed.resident, changed.assembled) == (item.resident, item.assembled)
+    return None if same else changed
