@@ -17,12 +17,16 @@ from bsc.asm.program import Instr, IntArray, Post, Slots, expand
 
 
 class Access(NamedTuple):
-    """Bytes [lo, hi) of a memory (`ddr`, `blob`, `memtile` or `core`), read or written."""
+    """Bytes [lo, hi) of a memory (`ddr`, `blob`, `memtile` or `core`), read or written.
+
+    `neighbour` is -1 or 1 for what is read of the memtile on the left or on the right.
+    """
 
     memory: str
     lo: int
     hi: int
     writes: bool
+    neighbour: int = 0
 
 
 class Fields:
@@ -110,7 +114,8 @@ def _memtile(
     lo, hi, used = np.broadcast_arrays(lo, hi, end > first)
     if not used.any():
         return []
-    return [Access("memtile", int(lo[used].min()), int(hi[used].max()), writes)]
+    lowest, highest = int(lo[used].min()), int(hi[used].max())
+    return [Access("memtile", lowest, highest, writes, neighbour)]
 
 
 def _moved(fields: Fields, owners: IntArray) -> IntArray:

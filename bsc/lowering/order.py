@@ -30,17 +30,19 @@ class Hazards:
         self.records: dict[str, list[_Record]] = {"ddr": [], "memtile": [], "core": []}
 
     def add(self, index: int, engine: Engine, layer: int, accesses: list[Access]) -> list[int]:
-        """Register an instruction; returns those that it must wait for, one an engine."""
-        latest: dict[Engine, int] = {}
+        """Register an instruction; returns those that it must wait for: of each engine the
+        latest, and of reads from the left and from the right the latest of each, as each
+        column knows only of those that read from it."""
+        latest: dict[tuple[Engine, int], int] = {}
         own = [a for a in accesses if a.memory in self.records]
         for access in own:
             for record in self.records[access.memory]:
                 if _collide(access, engine, layer, record):
-                    found = latest.get(record.engine, -1)
-                    latest[record.engine] = max(found, record.index)
+                    key = record.engine, record.access.neighbour
+                    latest[key] = max(latest.get(key, -1), record.index)
         for access in own:
             self._remember(_Record(access, index, engine, layer))
-        return sorted(latest.values())
+        return sorted(set(latest.values()))
 
     def _remember(self, new: _Record) -> None:
         """Add a record; what it covers need not be looked at any more."""
@@ -59,10 +61,12 @@ def _collide(access: Access, engine: Engine, layer: int, record: _Record) -> boo
 
 def _covers(new: _Record, old: _Record) -> bool:
     """Whether waiting for the new one is as good as waiting for the old one too: it writes
-    all those bytes (and so has waited itself), or reads them on the same engine."""
+    all those bytes (and so has waited itself), or reads them on the same engine from the
+    same side."""
     inside = new.access.lo <= old.access.lo and old.access.hi <= new.access.hi
     if not inside:
         return False
     if new.access.memory == "core" and new.layer == old.layer and new.engine is not old.engine:
         return False
-    return new.access.writes or (not old.access.writes and new.engine is old.engine)
+    same = new.engine is old.engine and new.access.neighbour == old.access.neighbour
+    return new.access.writes or (not old.access.writes and same)

@@ -18,7 +18,7 @@ from bsc.dialects.machine import ARCH, ArchAttr
 from bsc.frontend import import_onnx
 from bsc.pipelines import pipeline
 
-_SMALL = {"memtile_bytes": 4096, "core_data_bytes": 4096, "core_scratch_bytes": 4096}
+_SMALL = {"memtile_bytes": 4096, "core_data_bytes": 16384, "core_scratch_bytes": 16384}
 
 
 def _program(seed: int, rows: int, cols: int) -> Program:
@@ -87,3 +87,29 @@ def _pairs(instrs: list[Instr], pair: tuple[str, str]) -> list[tuple[int, int]]:
     givers = [i for i, instr in enumerate(instrs) if instr.mnemonic == pair[0]]
     takers = [i for i, instr in enumerate(instrs) if instr.mnemonic == pair[1]]
     return [(g, t) for t in takers for g in givers if g < t]
+
+
+def test_what_a_neighbour_reads_is_not_overwritten_early() -> None:
+    """A column waits for the neighbours that read its memtile, not only for itself, even
+    where its own latest reads came after theirs."""
+    met = 0
+    for seed, rows, cols in ((443, 3, 3), (523, 2, 3), (599, 3, 4), (61, 4, 4)):
+        program = _program(seed, rows, cols)
+        instrs = program.instructions()
+        touched = [accesses(instr, program.arch) for instr in instrs]
+        for overwriter in ("LOAD", "LOADW", "WRITEFM"):
+            for giver, taker in _pairs(instrs, ("LOADFM", overwriter)):
+                for where in _sides(touched[giver], touched[taker]):
+                    met += 1
+                    assert _is_behind(instrs, giver, taker, where), (seed, giver, taker)
+    assert met > 20
+
+
+def _sides(reader: list[Access], writer: list[Access]) -> set[str]:
+    """The sides from which one reads what the other overwrites."""
+    return {
+        "l" if read.neighbour < 0 else "r"
+        for read in reader
+        for write in writer
+        if read.neighbour and write.writes and _meet([read], [write])
+    }
