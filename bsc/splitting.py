@@ -33,7 +33,7 @@ from bsc.dialects.qnn import ConcatOp, Conv2dOp, PoolOp, ReshapeOp, WeightedOp
 from bsc.dialects.qnn_attributes import ELIDED, PosAttr, elided_of, shape_of
 from bsc.dialects.qnn_base import ComputeOp, Read
 from bsc.dialects.slices import Box, box_of, extract, insert, name_of
-from bsc.geometry import Span
+from bsc.geometry import CHANNEL_GRANULE, Span
 from bsc.storage import only_insert
 
 H, W, C = 1, 2, 3
@@ -58,6 +58,18 @@ def splittable(op: ComputeOp, dim: int) -> bool:
 def cin_splittable(op: WeightedOp) -> bool:
     """Whether the input channels can be cut: all but those of a grouped convolution."""
     return not _is_grouped(op) and op.weight_type.shape[3] > 1
+
+
+def splits_left(op: ComputeOp, of_weights: bool = False) -> list[str]:
+    """The splits in time that can still make an operation smaller, or its weights."""
+    left: list[str] = []
+    if not of_weights:
+        left += [name for name, dim in (("height", H), ("width", W)) if splittable(op, dim)]
+    if splittable(op, C) and op.shape[C] > CHANNEL_GRANULE:
+        left.append("cout")
+    if isinstance(op, WeightedOp) and cin_splittable(op):
+        left += ["cin"] if op.weight_type.shape[3] > CHANNEL_GRANULE else []
+    return left
 
 
 def _is_grouped(op: ComputeOp) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from bsc.arch import Arch
 from bsc.dialects.placement import Stationary, Subvolume
-from bsc.geometry import Axis, Window, ceil_div
+from bsc.geometry import Axis, Window, round_up
 from bsc.tiling.channels import ChannelSplit
 from bsc.tiling.layer import LayerShape, Source
 from bsc.tiling.pixels import PixelSplit
@@ -90,6 +90,11 @@ class CorePlan:
         """Bytes of int32 accumulators that wait for the next chunk of CIN."""
         return self.outputs * 4 if self.channels.chunk_count > 1 else 0
 
+    @property
+    def sizes(self) -> dict[str, int]:
+        """The bytes of one slot of each buffer: the least that the plan takes."""
+        return {name: _aligned(size) for name, size, _ in self._streams()}
+
     def buffers(self, arch: Arch) -> dict[str, CoreBuffer] | None:
         """Where the buffers lie in the core, or None if they do not fit.
 
@@ -130,11 +135,15 @@ def source_name(index: int) -> str:
     return "in" if index == 0 else f"in{index + 1}"
 
 
+def _aligned(size: int) -> int:
+    return round_up(size, _ALIGN)
+
+
 def _lay_out(wanted: list[tuple[str, int, int]], limit: int) -> dict[str, CoreBuffer] | None:
     """Buffers one after another, or None beyond `limit` bytes."""
     at, out = 0, dict[str, CoreBuffer]()
     for name, size, slots in wanted:
-        aligned = ceil_div(size, _ALIGN) * _ALIGN
+        aligned = _aligned(size)
         out[name] = CoreBuffer(tuple(at + i * aligned for i in range(slots)), size)
         at += slots * aligned
     return out if at <= limit else None
