@@ -1,0 +1,162 @@
+"""ResNet-50 from the float graph to the simulated program, bit for bit.
+
+The network is made by our own producer, 224 x 224, dense and with half of its 8 x 8 blocks
+zero, and compiled for two machines: on 4 x 4 all tensors stay in the memtiles, on 2 x 2
+they do not fit, and layers are split in time and tensors go to DDR in between.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from exactness import main_of
+from program_text import Counts, count, lines
+from qdq_models import Array, random_input
+
+import bsc
+from bsc import oracle
+from bsc.asm.parser import parse_program
+from bsc.asm.tally import tally
+from bsc.dialects.slices import location_name
+from bsc.frontend import import_onnx
+from bsc.interpreter import run_every_tensor
+from bsc.monitor import PassMonitor
+from bsc.numerics import Int8
+from bsc.pipelines import pipeline
+from bsc.prepare import prepare
+from bsc.report.record import sums
+from bsc.validation import PassValidator
+
+# All in one process, which makes each model and program once.
+pytestmark = pytest.mark.xdist_group("resnet50")
+
+SPARSITIES = (0.0, 0.5)
+ARCHS = ("paper-4x4", "paper-2x2")
+
+every_program = pytest.mark.parametrize("arch", ARCHS)
+every_model = pytest.mark.parametrize("sparsity", SPARSITIES)
+
+
+@dataclass(frozen=True)
+class Network:
+    """A model, an input, and what onnxruntime makes of it: all its quantized tensors."""
+
+    model: onnx.ModelProto
+    feeds: dict[str, Array]
+    expected: dict[str, Int8]
+
+
+@cache
+def network(sparsity: float) -> Network:
+    model = prepare("resnet50", sparsity=sparsity)
+    feeds = random_input(model)
+    return Network(model, feeds, oracle.quantized_tensors(model, feeds))
+
+
+@cache
+def interpreted(sparsity: float) -> dict[str, Int8]:
+    """What the reference interpreter makes of the model as it was imported."""
+    net = network(sparsity)
+    imported = import_onnx(net.model)
+    names = [location_name(arg.location) or "" for arg in main_of(imported).body.block.args]
+    inputs: list[Int8] = [oracle.to_nhwc(net.expected[name]) for name in names]
+    return run_every_tensor(imported.module, inputs)
+
+
+@cache
+def compiled(sparsity: float, arch: str) -> bsc.Compiled:
+    return bsc.compile(network(sparsity).model, arch)
+
+
+# Values --------------------------------------------------------------------------------
+
+
+@every_model
+@every_program
+def test_every_tensor_equals_onnxruntimes(sparsity: float, arch: str, tmp_path: Path):
+    net, program = network(sparsity), compiled(sparsity, arch)
+    program.save(tmp_path)
+    for name in ("cost.json", "module.mlir", "module.weights.bin"):
+        (tmp_path / name).unlink()
+    result = bsc.run(tmp_path, net.feeds, every_tensor=True)
+    made = result.tensors | result.outputs
+    for name, values in made.items():
+        expected = net.expected[name]
+        np.testing.assert_array_equal(values.reshape(expected.shape), expected, name)
+    elided = {tensor.onnx_name: tensor.reason for tensor in program.elided}
+    for name, reason in elided.items():
+        assert reason
+        expected = net.expected[name]
+        found = oracle.from_nhwc(interpreted(sparsity)[name], expected.shape)
+        np.testing.assert_array_equal(found, expected, name)
+    assert not made.keys() & elided.keys()
+    assert made.keys() | elided.keys() == net.expected.keys()
+    assert len(made) > 50
+
+
+def test_the_inputs_use_the_numbers():
+    """An equality of zeros would prove little."""
+    for name, values in network(0.5).expected.items():
+        assert len(np.unique(values)) > 20, name
+
+
+def test_every_pass_keeps_the_values():
+    validator = PassValidator(note=lambda text: None)
+    model, arch = network(0.5).model, "paper-2x2"
+    validated = bsc.compile(model, arch, monitor=PassMonitor(validator=validator))
+    names = [p.name for p in pipeline("bsc-compile")]
+    # From there on there are no tensors; the simulator takes over.
+    assert validator.validated == names[: names.index("lower-to-dataflow")]
+    assert validated.program == compiled(0.5, arch).program
+
+
+# Size ----------------------------------------------------------------------------------
+
+
+@every_model
+@every_program
+def test_the_text_says_what_the_report_says(sparsity: float, arch: str):
+    program = compiled(sparsity, arch)
+    counts, totals = tally(program.program), sums(program.cost.layers)
+    found = Counts(counts.macs, counts.ddr_read_bytes, counts.ddr_write_bytes)
+    assert count(program.program) == found
+    assert found == tuple(totals[name] for name in Counts._fields)
+
+
+@every_program
+def test_sparse_programs_are_smaller(arch: str):
+    dense, sparse = (compiled(sparsity, arch) for sparsity in SPARSITIES)
+    # The first convolution and the dense layer have all their blocks, and every weight its
+    # mask and bias.
+    assert 0.5 < sparse.weights.size / dense.weights.size < 0.6
+    old, new = count(dense.program), count(sparse.program)
+    assert 0.5 < new.macs / old.macs < 0.6
+    assert new.ddr_read_bytes < old.ddr_read_bytes
+    assert new.ddr_write_bytes <= old.ddr_write_bytes
+    assert sparse.cost.total_s < dense.cost.total_s
+
+
+@every_model
+def test_what_does_not_fit_is_split_and_spilled(sparsity: float):
+    roomy, tight = (compiled(sparsity, arch).program for arch in ARCHS)
+    assert spills(tight)
+    assert len(splits(tight)) > len(splits(roomy))
+    assert count(tight).ddr_write_bytes > 10 * count(roomy).ddr_write_bytes
+
+
+def spills(text: str) -> set[str]:
+    """The tensors that the array writes to DDR and reads again."""
+    program = parse_program(text)
+    ports = {port.tensor for port in (*program.inputs, *program.outputs)}
+    return {t.name for t in program.tensors.values() if t.ddr is not None} - ports
+
+
+def splits(text: str) -> list[str]:
+    """The pieces of layers that are computed in several."""
+    layers = [line.given for line in lines(text) if line.head == ".layer"]
+    return [given["part"] for given in layers if "part" in given]
