@@ -25,6 +25,7 @@ from xdsl.utils.exceptions import ArgSpecParseError
 from xdsl.utils.hints import isa
 
 from bsc.errors import BscError
+from bsc.options import option_of
 from bsc.suggest import did_you_mean
 
 NAMED_PIPELINES: Mapping[str, tuple[str, ...]] = {
@@ -129,13 +130,20 @@ def make_pass(spec: ArgSpec, available: PassTable) -> ModulePass:
             hint = did_you_mean(name, hints) or f" (options: {', '.join(hints) or 'none'})"
             raise BscError(f"{spec.name}: unknown option '{name}'{hint}")
         if not _fits(value, hints[name]):
-            shown = ",".join(map(str, value)) or "without a value"
-            expected = getattr(hints[name], "__name__", str(hints[name]))
-            raise BscError(f"{spec.name}: option '{name}' takes {expected}, not {shown}")
+            raise BscError(f"{spec.name}: {_misfit(cls, name, value)}")
     try:
         return cls.from_spec(spec)
     except (BscError, ValueError) as e:
         raise BscError(f"{spec.name}: {e}") from e
+
+
+def _misfit(cls: type[ModulePass], name: str, value: ParameterListType) -> str:
+    """What to say of a value whose type is not that of the option."""
+    shown = ",".join(map(str, value)) or "without a value"
+    if (known := option_of(cls, name)) is not None:
+        return f"{name} must be {known.values}, not {shown}"
+    hint = option_types(cls)[name]
+    return f"option '{name}' takes {getattr(hint, '__name__', str(hint))}, not {shown}"
 
 
 def option_types(cls: type[ModulePass]) -> dict[str, Any]:

@@ -31,8 +31,10 @@ from bsc.dialects.dataflow import UNPLACED
 from bsc.dialects.machine import arch_of
 from bsc.dialects.network import Network, fail
 from bsc.dialects.slices import name_of
+from bsc.options import check_options, count, flag
 from bsc.placing import Key, Layout, Placement
 from bsc.residency import Shortage, give_up, plan
+from bsc.splitting import splits_left
 from bsc.tiling.fit import MEMTILE_ALIGN
 
 
@@ -42,8 +44,15 @@ class AllocMemtilePass(ModulePass):
 
     name = "alloc-memtile"
 
-    capacity: int | None = None
-    strict: bool = False
+    capacity: int | None = count(
+        "bytes of each memtile to use; without it, or with more than it has, all"
+    )
+    strict: bool = flag(
+        "whether an operation that does not fit is an error with the memory map, or stays in "
+        "DDR"
+    )
+
+    __post_init__ = check_options
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         network, arch = Network(op), arch_of(op)
@@ -61,11 +70,7 @@ class AllocMemtilePass(ModulePass):
 
     def _give_in(self, layout: Layout, shortage: Shortage) -> None:
         """Leave an operation in DDR, or stop."""
-        op = layout.steps[shortage.step]
-        message = (
-            f"needs {shortage.needed} of {shortage.capacity} bytes of each memtile at once; "
-            "run --split-height, --split-cout or --split-width first"
-        )
+        op, message = layout.steps[shortage.step], _short(layout, shortage)
         if self.strict:
             buffers = list(layout.buffers().values())
             offsets = pack(buffers, shortage.capacity, MEMTILE_ALIGN).offsets
@@ -73,6 +78,20 @@ class AllocMemtilePass(ModulePass):
             raise PassFailedException(f"{name_of(op)}: {message}\n{table}")
         op.attributes[UNPLACED] = StringAttr(message)
         layout.unplaced.add(shortage.step)
+
+
+def _short(layout: Layout, shortage: Shortage) -> str:
+    """What an operation needs, what of, and what can be done about it."""
+    step, needed, capacity = shortage
+    live = [b for b in layout.buffers().values() if b.lower <= step <= b.upper]
+    live.sort(key=lambda b: -b.size)
+    parts = ", ".join(f"{b.name} {b.size}" for b in live)
+    fixed = layout.weights.get(step, 0) > capacity
+    splits = [f"--split-{name}" for name in splits_left(layout.steps[step], fixed)]
+    remedy = f"run {' or '.join(splits)} first, finer" if splits else "no split is left"
+    return (
+        f"needs {needed} bytes of each memtile at once ({parts}); it has {capacity}: {remedy}"
+    )
 
 
 def _color(layout: Layout, capacity: int) -> dict[Key, int]:

@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from xdsl.context import Context
 from xdsl.dialects.builtin import FloatAttr, ModuleOp, f64
 from xdsl.passes import ModulePass
-from xdsl.utils.exceptions import PassFailedException
 
 from bsc.codegen import build_program, program_op
 from bsc.cost.network import TIMINGS, cost_of
 from bsc.dialects.instructions import CostAttr, InstrOp
+from bsc.options import check_options, choice
 
 
 @dataclass(frozen=True)
@@ -30,13 +30,11 @@ class AnnotateCostPass(ModulePass):
 
     name = "annotate-cost"
 
-    timing: str = "serial"
+    timing: str = choice(TIMINGS[0], "the rules of what runs beside what", TIMINGS)
+
+    __post_init__ = check_options
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        if self.timing not in TIMINGS:
-            raise PassFailedException(
-                f"unknown timing '{self.timing}'; one of {', '.join(TIMINGS)}"
-            )
         cost = cost_of(build_program(op), self.timing)
         program = program_op(op)
         instrs = [item for item in program.body.ops if isinstance(item, InstrOp)]

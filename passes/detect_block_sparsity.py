@@ -15,42 +15,45 @@ marked `format = "dense"` with blocks of 8x8, all of them stored.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
 from xdsl.context import Context
 from xdsl.dialects.builtin import DenseArrayBase, FloatAttr, ModuleOp, StringAttr, f64, i64
 from xdsl.passes import ModulePass
-from xdsl.utils.exceptions import PassFailedException
 
 from bsc.arch import Arch
 from bsc.cost.rates import matrix_cycles
 from bsc.dialects.bsw import DEFAULT_BLOCK, Gamma, GammaAttr, WeightOp
 from bsc.dialects.machine import arch_of
 from bsc.geometry import round_up
+from bsc.options import check_options, option
+
+_BLOCK = re.compile("[1-9][0-9]*x[1-9][0-9]*")
 
 
 @dataclass(frozen=True)
 class DetectBlockSparsityPass(ModulePass):
-    """Attach Γ and its density to every weight; `block` is written as 8x8 or 16x4."""
+    """Attach Γ and its density to every weight."""
 
     name = "detect-block-sparsity"
 
-    block: str = "8x8"
+    block: str = option(
+        "8x8",
+        "the size of a block in output and input channels",
+        "COUTxCIN, two numbers of at least 1 as in 8x8 or 16x4",
+        lambda text: _BLOCK.fullmatch(text) is not None,
+    )
+
+    __post_init__ = check_options
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        block = parse_block(self.block)
+        b0, b1 = map(int, self.block.split("x"))
+        block = (b0, b1)
         for weight in op.ops:
             if isinstance(weight, WeightOp):
                 _detect(weight, block, arch_of(op))
-
-
-def parse_block(text: str) -> tuple[int, int]:
-    """`8x8` as two numbers.  Raises PassFailedException if it is not of that form."""
-    parts = text.split("x")
-    if len(parts) != 2 or not all(p.isdecimal() and int(p) > 0 for p in parts):
-        raise PassFailedException(f"block '{text}': write COUTxCIN, for example 8x8 or 16x4")
-    return int(parts[0]), int(parts[1])
 
 
 def _detect(weight: WeightOp, block: tuple[int, int], arch: Arch) -> None:

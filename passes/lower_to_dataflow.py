@@ -19,6 +19,7 @@ Needs all passes before it, from --split-width to --pack-weights.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from xdsl.context import Context
@@ -30,6 +31,9 @@ from bsc.dialects.bsw import WeightOp
 from bsc.dialects.machine import arch_of
 from bsc.dialects.network import Network
 from bsc.lowering.program import lower
+from bsc.options import check_options, option
+
+_NAME = re.compile("[A-Za-z_][A-Za-z0-9_]*")
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,14 @@ class LowerToDataflowPass(ModulePass):
 
     name = "lower-to-dataflow"
 
-    program: str = "main"
+    program: str = option(
+        "main",
+        "the name of the program",
+        "a name of letters, digits and _, beginning with none of the digits",
+        lambda name: _NAME.fullmatch(name) is not None,
+    )
+
+    __post_init__ = check_options
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         network = Network(op)

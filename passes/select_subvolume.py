@@ -11,7 +11,8 @@ fits is taken:
     %y = qnn.conv2d %x, %w {columns = …, rows = …,
          subvolume = #dataflow.subvolume<rows 5, width 14, cout 16, cin 64, stationary weights>}
 
-Options set parts of it by hand, for all layers, as far as a layer goes.  Needs --split-width and --split-cout.
+Options set parts of it by hand, for all layers, as far as a layer goes; the rest is chosen
+around them.  Needs --split-width and --split-cout.
 """
 
 from __future__ import annotations
@@ -28,10 +29,13 @@ from bsc.dialects.network import Network, fail
 from bsc.dialects.placement import Stationary, Subvolume, SubvolumeAttr
 from bsc.dialects.qnn import ReshapeOp
 from bsc.dialects.qnn_base import ComputeOp
-from bsc.tiling.core import CorePlan
+from bsc.options import check_options, choice, count
+from bsc.tiling.channels import channel_granule, chunk_granule
 from bsc.tiling.from_ir import layer_shape
 from bsc.tiling.layer import LayerShape
-from bsc.tiling.search import best_subvolume
+from bsc.tiling.search import Wanted, best_subvolume
+
+_KINDS = [kind.value for kind in Stationary]
 
 
 @dataclass(frozen=True)
@@ -40,11 +44,22 @@ class SelectSubvolumePass(ModulePass):
 
     name = "select-subvolume"
 
-    rows: int | None = None
-    width: int | None = None
-    cout: int | None = None
-    cin: int | None = None
-    stationary: str | None = None
+    rows: int | None = count("rows of the output that a core computes in one iteration")
+    width: int | None = count("pixels of a row that a core computes in one iteration")
+    cout: int | None = count(
+        "output channels that a core computes in one pass; a multiple of 8 and of the block"
+    )
+    cin: int | None = count(
+        "input channels that a core holds at once; a multiple of 8 and of the block"
+    )
+    stationary: str | None = choice(
+        None,
+        "the operand that stays in the core while the other one streams past it; layers "
+        "without weights, and those whose CIN comes in pieces, do not have the choice",
+        _KINDS,
+    )
+
+    __post_init__ = check_options
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         network, arch = Network(op), arch_of(op)
@@ -63,24 +78,27 @@ class SelectSubvolumePass(ModulePass):
             layer.properties["subvolume"] = SubvolumeAttr(known[key])
 
     def _choose(self, op: ComputeOp, layer: LayerShape, arch: Arch) -> Subvolume:
-        best = best_subvolume(layer, arch)
-        if best is None:
-            fail(
-                op,
-                f"not one pixel of eight channels fits in a core of {arch.core_data_bytes} "
-                "bytes: run --split-width=factor=2 or --split-cin=factor=2 first",
-            )
-        by_hand = {
-            name: value
-            for name in ("rows", "width", "cout", "cin")
-            if (value := getattr(self, name)) is not None
-        }
-        sub = best._replace(**by_hand)
-        if self.stationary is not None:
-            kinds = [kind.value for kind in Stationary]
-            if self.stationary not in kinds:
-                fail(op, f"stationary must be {' or '.join(kinds)}, not {self.stationary}")
-            sub = sub._replace(stationary=Stationary(self.stationary))
-        if sub != best and CorePlan.of(layer, sub).buffers(arch) is None:
-            fail(op, f"{sub} does not fit in a core of {arch.core_data_bytes} bytes")
-        return sub
+        wanted = self._wanted(op, layer)
+        best = best_subvolume(layer, arch, wanted)
+        if best is not None:
+            return best
+        by_hand = ", ".join(f"{k} {v}" for k, v in wanted._asdict().items() if v is not None)
+        if by_hand:
+            fail(op, f"no subvolume with {by_hand} fits in a core of {_room(arch)}: give less")
+        fail(
+            op,
+            f"not one pixel of eight channels fits in a core of {_room(arch)}: "
+            "run --split-width=factor=2 or --split-cin=factor=2 first",
+        )
+
+    def _wanted(self, op: ComputeOp, layer: LayerShape) -> Wanted:
+        granules = (("cout", channel_granule(layer)), ("cin", chunk_granule(layer)))
+        for name, granule in granules:
+            if (value := getattr(self, name)) is not None and value % granule:
+                fail(op, f"{name} must be a multiple of {granule}, not {value}")
+        kind = None if self.stationary is None else Stationary(self.stationary)
+        return Wanted(self.rows, self.width, self.cout, self.cin, kind)
+
+
+def _room(arch: Arch) -> str:
+    return f"{arch.core_data_bytes} bytes (and {arch.core_scratch_bytes} of accumulators)"

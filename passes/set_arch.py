@@ -19,6 +19,7 @@ from xdsl.passes import ModulePass
 
 from bsc.arch import DEFAULT_ARCH, arch_from_toml, preset
 from bsc.dialects.machine import ARCH, ArchAttr
+from bsc.options import check_options, option
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,20 @@ class SetArchPass(ModulePass):
 
     name = "set-arch"
 
-    arch: str = DEFAULT_ARCH
-    toml: str | None = None
+    arch: str = option(
+        DEFAULT_ARCH,
+        "the machine; bsc-opt takes a file too, one that ends in .toml",
+        f"a name such as {DEFAULT_ARCH}",
+        lambda name: name != "",
+    )
+    toml: str | None = option(
+        None,
+        "the text of such a file; then `arch` is only the machine's name",
+        "TOML with the fields of an arch",
+        lambda text: True,
+    )
+
+    __post_init__ = check_options
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         machine = (

@@ -23,6 +23,7 @@ from bsc.dialects.machine import arch_of
 from bsc.dialects.network import Network
 from bsc.dialects.qnn import WeightedOp
 from bsc.geometry import cut
+from bsc.options import check_options, count
 from bsc.splitting import cin_splittable, cut_cin
 from bsc.tiling.channels import chunk_granule
 from bsc.tiling.fit import parts_of_cin
@@ -35,7 +36,12 @@ class SplitCinPass(ModulePass):
 
     name = "split-cin"
 
-    factor: int | None = None
+    factor: int | None = count(
+        "pieces of CIN that every convolution and dense layer is cut into, one block of "
+        "channels each at most; without it, as few as fit"
+    )
+
+    __post_init__ = check_options
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         network, arch = Network(op), arch_of(op)

@@ -26,6 +26,7 @@ from bsc.dialects.machine import arch_of
 from bsc.dialects.network import Network
 from bsc.dialects.placement import Spread, SpreadAttr, SpreadAxis
 from bsc.dialects.qnn import ReshapeOp
+from bsc.options import check_options, count
 from bsc.splitting import C, cut_output, splittable
 from bsc.tiling.fit import cout_bounds, parts_of_cout
 from bsc.tiling.from_ir import layer_shape
@@ -37,7 +38,12 @@ class SplitCoutPass(ModulePass):
 
     name = "split-cout"
 
-    factor: int | None = None
+    factor: int | None = count(
+        "pieces of COUT that every layer is cut into in time, one block of channels each at "
+        "most; without it, as few as fit"
+    )
+
+    __post_init__ = check_options
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         network, arch = Network(op), arch_of(op)

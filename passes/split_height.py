@@ -25,6 +25,7 @@ from xdsl.passes import ModulePass
 from bsc.dialects.machine import arch_of
 from bsc.dialects.network import Network
 from bsc.geometry import cut
+from bsc.options import check_options, count
 from bsc.splitting import H, cut_output, splittable
 from bsc.tiling.fit import parts_of_height
 from bsc.tiling.from_ir import layer_shape
@@ -36,7 +37,12 @@ class SplitHeightPass(ModulePass):
 
     name = "split-height"
 
-    factor: int | None = None
+    factor: int | None = count(
+        "pieces of H that every layer is cut into, one row each at most; without it, as few "
+        "as fit"
+    )
+
+    __post_init__ = check_options
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         network, arch = Network(op), arch_of(op)

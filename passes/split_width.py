@@ -28,6 +28,7 @@ from bsc.dialects.network import Network
 from bsc.dialects.placement import SpreadAttr
 from bsc.dialects.qnn import ReshapeOp
 from bsc.geometry import cut
+from bsc.options import check_options, count
 from bsc.splitting import W, cut_output, splittable
 from bsc.tiling.fit import parts_of_width
 from bsc.tiling.from_ir import default_columns, layer_shape
@@ -39,7 +40,12 @@ class SplitWidthPass(ModulePass):
 
     name = "split-width"
 
-    factor: int | None = None
+    factor: int | None = count(
+        "pieces of W that every layer is cut into in time, one pixel each at most; without "
+        "it, as few as fit"
+    )
+
+    __post_init__ = check_options
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         network, arch = Network(op), arch_of(op)
