@@ -1,0 +1,69 @@
+"""Random networks on random machines, from ONNX to the simulator, bit for bit.
+
+Every tensor that a program makes equals onnxruntime's, the others are listed as elided.
+A network may be refused for one reason only: a layer needs more memory than there is, which
+the message shows in bytes.  `benchmarks/random_networks.py` runs as many seeds as one likes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+import pytest
+from varied_networks import Outcome, outcome_of, random_arch, random_specs, varied_network
+
+from bsc.arch import preset
+
+SEEDS = 64
+GROUP = 8
+"""Seeds of one test: a handful, so that tests can run beside each other."""
+
+_REFUSAL = re.compile(
+    r"\S+: .*?(?:needs (?P<needs>\d+) bytes of .*; it has (?P<has>\d+): "
+    r"|no hole of (?P<hole>\d+) bytes in \d+ bytes of each memtile$)"
+)
+
+
+def groups() -> list[range]:
+    """The seeds in groups."""
+    return [range(first, first + GROUP) for first in range(0, SEEDS, GROUP)]
+
+
+def check_refusal(seed: int, outcome: Outcome, specs: str) -> None:
+    """The message is about memory, and with enough of it there is nothing to refuse."""
+    first, *memory_map = outcome.reason.split("\n")
+    found = _REFUSAL.match(first)
+    assert found is not None, outcome.reason
+    assert (found["hole"] is not None) == bool(memory_map)
+    if found["needs"] is not None:
+        assert int(found["needs"]) > int(found["has"])
+    ample = preset("paper-4x4")
+    arch = dataclasses.replace(
+        random_arch(seed),
+        memtile_bytes=ample.memtile_bytes,
+        core_data_bytes=ample.core_data_bytes,
+    )
+    assert outcome_of(varied_network(seed), arch, specs).kind == "ok"
+
+
+@pytest.mark.parametrize("seeds", groups(), ids=str)
+def test_every_tensor_of_random_networks(seeds: range):
+    refused = 0
+    for seed in seeds:
+        outcome = outcome_of(varied_network(seed), random_arch(seed))
+        assert outcome.kind != "wrong", f"seed {seed}: {outcome.reason}"
+        if outcome.kind == "refused":
+            check_refusal(seed, outcome, "bsc-compile")
+            refused += 1
+    assert refused <= len(seeds) // 4
+
+
+@pytest.mark.parametrize("seeds", groups()[: SEEDS // GROUP // 2], ids=str)
+def test_blocks_and_splits_of_any_size(seeds: range):
+    for seed in seeds:
+        specs = random_specs(seed)
+        outcome = outcome_of(varied_network(seed), random_arch(seed), specs)
+        assert outcome.kind != "wrong", f"seed {seed}, {specs}: {outcome.reason}"
+        if outcome.kind == "refused":
+            check_refusal(seed, outcome, specs)
