@@ -31,6 +31,7 @@ from bsc.dialects.qnn import ReshapeOp
 from bsc.dialects.qnn_base import ComputeOp
 from bsc.options import check_options, choice, count
 from bsc.tiling.channels import channel_granule, chunk_granule
+from bsc.tiling.core import CorePlan
 from bsc.tiling.from_ir import layer_shape
 from bsc.tiling.layer import LayerShape
 from bsc.tiling.search import Wanted, best_subvolume
@@ -85,11 +86,7 @@ class SelectSubvolumePass(ModulePass):
         by_hand = ", ".join(f"{k} {v}" for k, v in wanted._asdict().items() if v is not None)
         if by_hand:
             fail(op, f"no subvolume with {by_hand} fits in a core of {_room(arch)}: give less")
-        fail(
-            op,
-            f"not one pixel of eight channels fits in a core of {_room(arch)}: "
-            "run --split-width=factor=2 or --split-cin=factor=2 first",
-        )
+        fail(op, _too_small(layer, arch))
 
     def _wanted(self, op: ComputeOp, layer: LayerShape) -> Wanted:
         granules = (("cout", channel_granule(layer)), ("cin", chunk_granule(layer)))
@@ -102,3 +99,14 @@ class SelectSubvolumePass(ModulePass):
 
 def _room(arch: Arch) -> str:
     return f"{arch.core_data_bytes} bytes (and {arch.core_scratch_bytes} of accumulators)"
+
+
+def _too_small(layer: LayerShape, arch: Arch) -> str:
+    """What the smallest subvolume needs of a core that cannot hold it."""
+    cout, cin = channel_granule(layer), chunk_granule(layer)
+    sizes = CorePlan.of(layer, Subvolume(1, 1, cout, cin)).sizes
+    parts = ", ".join(f"{name} {size}" for name, size in sizes.items())
+    return (
+        f"one pixel of {cout} channels needs {sum(sizes.values())} bytes of a core ({parts}); "
+        f"it has {_room(arch)}: no subvolume fits"
+    )

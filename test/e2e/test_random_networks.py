@@ -20,7 +20,7 @@ GROUP = 8
 """Seeds of one test: a handful, so that tests can run beside each other."""
 
 _REFUSAL = re.compile(
-    r"\S+: .*?(?:needs (?P<needs>\d+) bytes of .*; it has (?P<has>\d+): "
+    r"\S+: .*?(?:needs (?P<needs>\d+) bytes of .*; it has (?P<has>\d+)\b"
     r"|no hole of (?P<hole>\d+) bytes in \d+ bytes of each memtile$)"
 )
 
