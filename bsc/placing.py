@@ -219,9 +219,9 @@ class Placement:
             return self._to_ddr(storage.root, address) if in_ddr else None
         _maker(storage).attributes[PLACE] = PlaceAttr(Place(Memory.DDR, address))
         for write in storage.writes:
-            assert write.insert is not None, "one whole write is always assembled"
             if write.step in self.layout.unplaced:
                 continue
+            assert write.insert is not None, "one whole write is assembled if it is placed"
             offset = self.offsets[Key("use", index, 0, write.step)]
             spread = self.layout.layers[write.step].columns
             write.op.attributes[PLACE] = PlaceAttr(Place(Memory.MEMTILE, offset, spread))

@@ -196,6 +196,16 @@ def give_up(items: Iterable[Item], step: int) -> bool:
     return True
 
 
+def leave_to_ddr(item: Item, step: int) -> None:
+    """Let a step that cannot fit work on DDR: nothing stays for it, and what it writes goes
+    there."""
+    changed = _without(item, step)
+    if changed is not None:
+        item.resident = changed.resident
+    if any(use.step == step for use in item.writes):
+        item.assembled = False
+
+
 def _load(item: Item, step: int) -> int:
     """Bytes of a tensor in the fullest memtile at a step."""
     stays = sum(stay.size for stay in item.stays() if stay.lower <= step <= stay.upper)

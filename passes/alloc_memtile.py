@@ -33,7 +33,7 @@ from bsc.dialects.network import Network, fail
 from bsc.dialects.slices import name_of
 from bsc.options import check_options, count, flag
 from bsc.placing import Key, Layout, Placement
-from bsc.residency import Shortage, give_up, plan
+from bsc.residency import Shortage, give_up, leave_to_ddr, plan
 from bsc.splitting import splits_left
 from bsc.tiling.fit import MEMTILE_ALIGN
 
@@ -78,6 +78,8 @@ class AllocMemtilePass(ModulePass):
             raise PassFailedException(f"{name_of(op)}: {message}\n{table}")
         op.attributes[UNPLACED] = StringAttr(message)
         layout.unplaced.add(shortage.step)
+        for item in layout.items:
+            leave_to_ddr(item, shortage.step)
 
 
 def _short(layout: Layout, shortage: Shortage) -> str:
