@@ -19,6 +19,7 @@ from xdsl.ir import Operation
 from xdsl.utils.exceptions import PassFailedException
 from xdsl.utils.target import Target
 
+from bsc.asm.canonical import trimmed
 from bsc.asm.packed import Bytes
 from bsc.asm.printer import print_program
 from bsc.asm.program import (
@@ -76,7 +77,8 @@ def comments(module: ModuleOp) -> dict[int, str]:
 def _add_instr(program: Program, op: Operation) -> None:
     if not isinstance(op, InstrOp):
         raise PassFailedException(f"{op.name} has no place in a program")
-    program.body.append(op.data)
+    # The dialect names every slot of a buffer, which locks are counted with.
+    program.body.append(trimmed(op.data))
 
 
 def _add_tensor(program: Program, op: Operation) -> None:

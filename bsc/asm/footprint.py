@@ -81,7 +81,7 @@ def _run(fields: Fields, name: str, writes: bool) -> Access:
 
 
 def _ddr(fields: Fields, writes: bool) -> Access:
-    used = (fields["w"] > 0) & (fields["c"] > 0)
+    used = (fields["h"][:, None] > 0) & (fields["w"] > 0) & (fields["c"] > 0)
     if not used.any():
         return Access("ddr", 0, 0, writes)
     end = (
@@ -111,7 +111,7 @@ def _memtile(
     size = (fields["h"][:, None] - 1) * row + (pixels[:, columns] - 1) * pix
     lo = start[:, columns] + moved + first
     hi = start[:, columns] + moved + size + end
-    lo, hi, used = np.broadcast_arrays(lo, hi, end > first)
+    lo, hi, used = np.broadcast_arrays(lo, hi, (end > first) & (fields["h"][:, None] > 0))
     if not used.any():
         return []
     lowest, highest = int(lo[used].min()), int(hi[used].max())

@@ -14,6 +14,7 @@ from bsc.asm.isa import BARE, SPECS, Field, Kind
 from bsc.asm.program import (
     FieldValue,
     Instr,
+    IntArray,
     LockUse,
     Post,
     Slots,
@@ -83,19 +84,23 @@ def check_locks(instr: Instr, locks: Collection[str]) -> None:
                 raise BscError(f"unknown lock '{name}'{hint(name, locks)}")
 
 
-def check_fields(instr: Instr, arch: Arch) -> None:
-    """Check that all fields are there and fit the grid.  Raises BscError."""
+def check_fields(instr: Instr, arch: Arch) -> dict[str, IntArray]:
+    """Check that all fields are there and fit the grid.  Raises BscError.
+
+    Returns the numbers of the fields as arrays over (iterations or 1, *axes); 0 for optional
+    ones that are not there.
+    """
+    arrays: dict[str, IntArray] = {}
     for field in instr.spec.fields:
-        if field.name not in instr.fields:
-            if not field.optional:
-                raise BscError(f"{instr.mnemonic}: {field.name} is missing ({field.text})")
-            continue
-        value = instr.fields[field.name]
+        if field.name not in instr.fields and not field.optional:
+            raise BscError(f"{instr.mnemonic}: {field.name} is missing ({field.text})")
+        value = instr.fields.get(field.name, 0)
         if isinstance(value, int | tuple) and not isinstance(value, Slots | Post):
             try:
-                expand(value, field, arch, instr.count)
+                arrays[field.name] = expand(value, field, arch, instr.count)
             except BscError as e:
                 raise BscError(f"{instr.mnemonic}: {e}") from None
+    return arrays
 
 
 def _words(tokens: Iterable[str]) -> dict[str, str]:

@@ -3,7 +3,8 @@
 An instruction is written from the point of view of one core and drives the whole array
 (section 4.4 of the paper).  Its fields are numbers, or lists of numbers along the columns
 (`col`), the rows (`row`), both (`row` then `col`), or the weight links (`link`) of the
-grid; a list of one more dimension gives a value for each iteration.  Printer, parser, the
+grid; where a field varies, a list of one more dimension gives a value for each iteration.
+Printer, parser, the
 dialect's verifier, the simulator and `docs/asm.md` all read this one table.
 """
 
@@ -20,6 +21,7 @@ class Kind(StrEnum):
 
     NUMBER = "number"
     ADDRESS = "address"
+    POSITION = "position"
     SLOTS = "slots"
     POST = "post"
     WORD = "word"
@@ -43,13 +45,15 @@ DDR_ENGINES = (Engine.LOAD, Engine.LOADW, Engine.WRITE)
 
 @dataclass(frozen=True)
 class Field:
-    """One field: its axes, whether it must be there, and what it means."""
+    """One field: its axes, whether it must be there, whether it may have another value in
+    each iteration, and what it means.  Only positions may be negative."""
 
     name: str
     text: str
     kind: Kind = Kind.NUMBER
     axes: tuple[str, ...] = ()
     optional: bool = False
+    varies: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,7 @@ class Spec:
 BARE = ("blob", "ddr", "memtile", "core")
 """Fields written as `memtile 0x1c00`; all others are written as `h=7`."""
 
-_A, _S = Kind.ADDRESS, Kind.SLOTS
+_A, _S, _P = Kind.ADDRESS, Kind.SLOTS, Kind.POSITION
 _COL, _ROW, _GRID, _LINK, _PAIR = ("col",), ("row",), ("row", "col"), ("link",), ("pair",)
 
 _DDR_BOX = (
@@ -120,6 +124,7 @@ _FEWER = Field(
     "channels in the input buffers, if fewer than c; the others read as 0",
     axes=_GRID,
     optional=True,
+    varies=True,
 )
 _POST = (
     Field(
@@ -142,30 +147,31 @@ _MATRIX = (
         "others read as 0",
         axes=_ROW,
         optional=True,
+        varies=True,
     ),
     Field("acc", "int32 accumulators in the scratch banks", _A, optional=True),
     *_OUT_BOX,
-    Field("cin", "input channels in the buffer", axes=_ROW),
-    Field("cout", "output channels", axes=_ROW),
+    Field("cin", "input channels in the buffer", axes=_ROW, varies=True),
+    Field("cout", "output channels", axes=_ROW, varies=True),
     *_WINDOW,
     Field("blk", "block shape: COUT, CIN", axes=_PAIR),
-    Field("blocks", "stored blocks, checked against Γ", axes=_ROW),
+    Field("blocks", "stored blocks, checked against Γ", axes=_ROW, varies=True),
     Field("chunks", "inner iterations that add up to one output", optional=True),
-    Field("xpos", "position of the input"),
-    Field("wpos", "position of the weights"),
-    Field("bpos", "position of the bias"),
-    Field("ppos", "position of the partial sums", optional=True),
-    Field("opos", "position of the int32 output, if there is no post", optional=True),
+    Field("xpos", "position of the input", _P),
+    Field("wpos", "position of the weights", _P),
+    Field("bpos", "position of the bias", _P),
+    Field("ppos", "position of the partial sums", _P, optional=True),
+    Field("opos", "position of the int32 output, if there is no post", _P, optional=True),
     *_POST,
 )
 _POOL = (
     Field("in", "input buffer", _S),
     Field("out", "output buffer", _S),
     *_OUT_BOX,
-    Field("c", "channels", axes=_GRID),
+    Field("c", "channels", axes=_GRID, varies=True),
     _FEWER,
     *_WINDOW,
-    Field("xpos", "position of the input"),
+    Field("xpos", "position of the input", _P),
     *_POST,
 )
 _PAIRWISE = (
@@ -173,10 +179,10 @@ _PAIRWISE = (
     Field("in2", "second operand", _S),
     Field("out", "output buffer", _S),
     *_OUT_BOX,
-    Field("c", "channels", axes=_GRID),
+    Field("c", "channels", axes=_GRID, varies=True),
     _FEWER,
-    Field("xpos", "position of the first operand"),
-    Field("ypos", "position of the second operand"),
+    Field("xpos", "position of the first operand", _P),
+    Field("ypos", "position of the second operand", _P),
     *_POST,
 )
 
@@ -204,7 +210,7 @@ _SPECS = (
             Field("core", "input buffer: rows of left, own and right pixels, contiguous", _S),
             Field("h", "rows"),
             Field("w", "pixels from the own memtile", axes=_COL),
-            Field("c", "bytes of a pixel", axes=_GRID),
+            Field("c", "bytes of a pixel", axes=_GRID, varies=True),
             Field("coff", "offset of a row's channels in a pixel", axes=_GRID, optional=True),
             Field("left", "address of the piece in the left neighbour", _A, _COL, True),
             Field("wl", "pixels from the left neighbour", axes=_COL, optional=True),
@@ -221,10 +227,10 @@ _SPECS = (
         "packed weights from memtiles to the cores of each row, multicast; the links that "
         "end in one row carry a piece each",
         (
-            Field("memtile", "address in the link's memtile", _A, _LINK),
+            Field("memtile", "address in the link's memtile", _A, _LINK, varies=True),
             Field("core", "weight buffer", _S),
-            Field("bytes", "bytes to move", axes=_LINK),
-            Field("off", "offset of the piece in the weight buffer", axes=_LINK),
+            Field("bytes", "bytes to move", axes=_LINK, varies=True),
+            Field("off", "offset of the piece in the weight buffer", axes=_LINK, varies=True),
         ),
     ),
     Spec(
@@ -236,7 +242,7 @@ _SPECS = (
             Field("core", "output buffer, contiguous", _S),
             Field("h", "rows"),
             Field("w", "pixels of a row", axes=_COL),
-            Field("c", "bytes of a pixel", axes=_GRID),
+            Field("c", "bytes of a pixel", axes=_GRID, varies=True),
             Field("coff", "offset of a row's channels in a pixel", axes=_GRID),
             Field("row", "bytes from row to row in the memtile", axes=_COL),
             Field("pix", "bytes from pixel to pixel in the memtile", axes=_COL),
@@ -269,9 +275,9 @@ _SPECS = (
             Field("in", "input buffer", _S),
             Field("out", "output buffer", _S),
             *_OUT_BOX,
-            Field("c", "channels", axes=_GRID),
+            Field("c", "channels", axes=_GRID, varies=True),
             _FEWER,
-            Field("xpos", "position of the input"),
+            Field("xpos", "position of the input", _P),
             *_POST,
         ),
     ),
@@ -279,3 +285,16 @@ _SPECS = (
 
 SPECS: dict[str, Spec] = {spec.mnemonic: spec for spec in _SPECS}
 """The instruction set, by mnemonic."""
+
+LAYER_OPS: dict[str, tuple[str, ...]] = {
+    "conv2d": ("CONV",),
+    "dense": ("DENSE",),
+    "add": ("ADD",),
+    "mul": ("MUL",),
+    "max_pool": ("MAXPOOL",),
+    "avg_pool": ("AVGPOOL",),
+    "global_avg_pool": ("AVGPOOL",),
+    "requantize": ("COPY",),
+    "concat": ("COPY",),
+}
+"""What a layer may compute with, by its `op`."""

@@ -71,7 +71,7 @@ def _arch(arch: Arch) -> Iterator[str]:
 def _tensor(tensor: Tensor) -> str:
     ddr = "" if tensor.ddr is None else f" ddr=0x{tensor.ddr:x}"
     return (
-        f".tensor {tensor.name} {quote(tensor.onnx_name)} shape={_value(tensor.shape)} "
+        f".tensor {tensor.name} {quote(tensor.onnx_name)} shape={print_value(tensor.shape)} "
         f"type={tensor.type} pos={tensor.pos} pixel={tensor.pixel}{ddr}"
     )
 
@@ -79,7 +79,7 @@ def _tensor(tensor: Tensor) -> str:
 def _port(directive: str, port: Port) -> str:
     return (
         f"{directive} {port.tensor} {quote(port.onnx_name)} dtype={port.dtype} "
-        f"layout={port.layout} dims={_value(port.dims)} zero={port.zero}"
+        f"layout={port.layout} dims={print_value(port.dims)} zero={port.zero}"
     )
 
 
@@ -99,7 +99,7 @@ def _item(item: Item) -> str:
 def _ready(ready: Ready) -> str:
     if ready.memtile is None:
         return f".ready {ready.tensor} ddr"
-    bounds = "" if ready.axis == "all" else f" bounds={_value(ready.bounds)}"
+    bounds = "" if ready.axis == "all" else f" bounds={print_value(ready.bounds)}"
     return f".ready {ready.tensor} memtile=0x{ready.memtile:x} spread={ready.axis}{bounds}"
 
 
@@ -137,7 +137,7 @@ def _field(value: FieldValue, kind: Kind) -> str:
         return "|".join(f"0x{a:04x}" for a in value.addresses) + period
     if isinstance(value, Post):
         return "+".join(_steps(value))
-    return _value(value, "0x{:05x}" if kind is Kind.ADDRESS else "{}")
+    return print_value(value, "0x{:05x}" if kind is Kind.ADDRESS else "{}")
 
 
 def _steps(post: Post) -> Iterable[str]:
@@ -150,10 +150,11 @@ def _steps(post: Post) -> Iterable[str]:
             yield f"round({step.pos},{step.lo},{step.hi})"
 
 
-def _value(value: Value, form: str = "{}") -> str:
+def print_value(value: Value, form: str = "{}") -> str:
+    """A number or list as it stands in the text."""
     if isinstance(value, int):
         return form.format(value)
-    return f"[{','.join(_value(v, form) for v in value)}]"
+    return f"[{','.join(print_value(v, form) for v in value)}]"
 
 
 def _lock(use: LockUse) -> str:

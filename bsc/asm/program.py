@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bsc.arch import Arch
-from bsc.asm.isa import SPECS, Field, Spec
+from bsc.asm.isa import SPECS, Field, Kind, Spec
 from bsc.errors import BscError
 from bsc.numerics import Epilogue
 
@@ -148,14 +148,17 @@ def expand(value: Value, spec: Field, arch: Arch, count: int) -> IntArray:
     The value of a field as an array of shape (iterations or 1, *axes).
 
     A number stands for all; a list runs along the field's first axes.  Raises BscError if
-    the lengths do not fit the machine or the number of iterations.
+    the lengths do not fit the machine or the number of iterations, or if a number is
+    negative that must not be.
     """
     sizes = tuple(axis_size(axis, arch) for axis in spec.axes)
     try:
         array = np.array(value, np.int64)
     except (ValueError, OverflowError):
         raise BscError(f"{spec.name}: not a regular list of numbers") from None
-    per_iteration = array.ndim == len(sizes) + 1
+    if spec.kind is not Kind.POSITION and array.size and array.min() < 0:
+        raise BscError(f"{spec.name}: {int(array.min())} is negative")
+    per_iteration = spec.varies and array.ndim == len(sizes) + 1
     expected = (count, *sizes) if per_iteration else sizes[: array.ndim]
     if array.shape != expected or (array.size == 0):
         axes = " x ".join(("iteration", *spec.axes) if per_iteration else spec.axes)

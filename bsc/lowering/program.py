@@ -8,6 +8,7 @@ from xdsl.dialects.tensor import EmptyOp
 from xdsl.ir import Block, Operation, Region, SSAValue
 
 from bsc.arch import Arch
+from bsc.asm.canonical import canonical
 from bsc.asm.footprint import accesses
 from bsc.asm.isa import Engine
 from bsc.asm.program import Instr
@@ -111,6 +112,7 @@ class _Lowering:
             made.append((instr.spec.engine, self._emit(instr, after)))
 
     def _emit(self, instr: Instr, after: list[SSAValue] | None = None) -> SSAValue:
+        instr = canonical(instr, self.arch)
         found = accesses(instr, self.arch)
         waits = self.hazards.add(len(self.tokens), instr.spec.engine, self.layer, found)
         tokens = [*(after or []), *(self.tokens[i] for i in waits)]

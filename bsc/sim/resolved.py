@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from bsc.arch import Arch
+from bsc.asm.canonical import check_canonical
 from bsc.asm.instr_parser import check_fields
-from bsc.asm.program import Instr, IntArray, Post, Slots, expand
+from bsc.asm.program import Instr, IntArray
 
 
 class Resolved:
@@ -18,15 +19,10 @@ class Resolved:
     """
 
     def __init__(self, instr: Instr, arch: Arch):
-        check_fields(instr, arch)
         self.instr = instr
-        self.count = instr.count
         self.inner = instr.iters[1] if len(instr.iters) == 2 else 1
-        self.arrays: dict[str, IntArray] = {}
-        for field in instr.spec.fields:
-            value = instr.fields.get(field.name, 0)
-            if isinstance(value, int | tuple) and not isinstance(value, Slots | Post):
-                self.arrays[field.name] = expand(value, field, arch, self.count)
+        self.arrays = check_fields(instr, arch)
+        check_canonical(instr, self.arrays)
 
     def has(self, name: str) -> bool:
         """Whether an optional field is given."""

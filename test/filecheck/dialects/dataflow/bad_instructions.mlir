@@ -107,7 +107,7 @@
 // -----
 
 // A list with one more dimension has a value for each iteration.
-// CHECK: Operation does not verify: LOADW: bytes: a list over iteration x col must be 3 x 4
+// CHECK: Operation does not verify: LOADW: bytes: a list over col must be 4
 %0 = dataflow.loadw "blob 0 memtile 0 iter 3 bytes=[[64,64,64,64],[64,64,64,64]]"
 
 // -----
