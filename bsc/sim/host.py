@@ -16,7 +16,7 @@ import numpy.typing as npt
 from bsc.asm.program import Port, Program, Tensor
 from bsc.errors import BscError
 from bsc.numerics import INT8_MAX, INT8_MIN, Int8
-from bsc.sim.memory import Machine
+from bsc.sim.memory import Data, Machine, expect, tag_of
 
 
 def store_inputs(
@@ -38,7 +38,8 @@ def store_inputs(
         h, w, c = tensor.shape
         padded = np.zeros((h, w, tensor.pixel), np.int8)
         padded[:, :, :c] = values
-        machine.ddr.write(machine.ddr.tensor_box(tensor), padded.view(np.uint8))
+        data = Data(padded.view(np.uint8), tag_of(np.int8, tensor.pos))
+        machine.ddr.write(machine.ddr.tensor_box(tensor), data)
 
 
 def quantize(values: npt.NDArray[Any], port: Port, tensor: Tensor) -> Int8:
@@ -69,7 +70,8 @@ def to_nhwc(values: Int8, port: Port, tensor: Tensor) -> Int8:
 def load_output(machine: Machine, program: Program, port: Port) -> npt.NDArray[Any]:
     """An output from DDR, in ONNX layout, as the quantized type that it has there."""
     tensor = program.tensors[port.tensor]
-    raw = machine.ddr.read(machine.ddr.tensor_box(tensor))
+    raw, tag = machine.ddr.read(machine.ddr.tensor_box(tensor))
+    expect(tag, tag_of(np.int8, tensor.pos), f"output {port.tensor}")
     values = raw.view(np.int8)[:, :, : tensor.shape[2]]
     if port.layout == "NCHW":
         values = values.transpose(2, 0, 1)

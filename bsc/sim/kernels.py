@@ -19,7 +19,7 @@ from bsc.asm.packed import PackedShape, unpack
 from bsc.errors import BscError
 from bsc.geometry import Axis, Window
 from bsc.numerics import Epilogue, Int8, Int32, Int64, Ints, Requant, Rounding
-from bsc.sim.memory import Core, Machine
+from bsc.sim.memory import WEIGHTS, Core, Data, Machine, tag_of
 from bsc.sim.resolved import Resolved
 
 _Scalar = TypeVar("_Scalar", np.int8, np.int32)
@@ -71,11 +71,11 @@ def _mode(r: Resolved) -> Rounding:
 
 
 def _take(
-    core: Core, address: int, shape: tuple[int, ...], dtype: type[_Scalar]
+    core: Core, address: int, shape: tuple[int, ...], dtype: type[_Scalar], pos: int
 ) -> npt.NDArray[_Scalar]:
-    """A buffer of the core as an array."""
+    """A buffer of the core as an array; what lies there must have that type and position."""
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
-    return core.read(address, size).view(dtype).reshape(shape)
+    return core.read(address, size, tag_of(dtype, pos)).bytes.view(dtype).reshape(shape)
 
 
 def _take_some(
@@ -84,14 +84,15 @@ def _take_some(
     shape: tuple[int, ...],
     channels: int | None,
     dtype: type[_Scalar],
+    pos: int,
 ) -> npt.NDArray[_Scalar]:
     """A buffer that has only `channels` of the channels of `shape`; the others are 0."""
     if channels is None:
-        return _take(core, address, shape, dtype)
+        return _take(core, address, shape, dtype, pos)
     if channels > shape[-1]:
         raise BscError(f"{channels} channels in the buffer, but only {shape[-1]} are wanted")
     out = np.zeros(shape, dtype)
-    out[..., :channels] = _take(core, address, (*shape[:-1], channels), dtype)
+    out[..., :channels] = _take(core, address, (*shape[:-1], channels), dtype, pos)
     return out
 
 
@@ -105,9 +106,16 @@ def _inputs(r: Resolved, i: int, row: int, col: int) -> int | None:
     return int(r.at("cin", i)[row, col]) if r.has("cin") else None
 
 
-def _give(core: Core, address: int, values: Ints) -> None:
+def _give(core: Core, address: int, values: Ints, pos: int) -> None:
     """An array into a buffer of the core."""
-    core.write(address, np.ascontiguousarray(values).reshape(-1).view(np.uint8))
+    data = np.ascontiguousarray(values).reshape(-1).view(np.uint8)
+    core.write(address, Data(data, tag_of(values.dtype, pos)))
+
+
+def _give_rounded(core: Core, r: Resolved, i: int, values: Ints) -> None:
+    """An int8 result, which has the position of the last rounding."""
+    last = r.instr.post()[-1]
+    _give(core, r.slot("out", i), values, last.pos)
 
 
 def _matrix(machine: Machine, r: Resolved, i: int, row: int, col: int) -> None:
@@ -119,7 +127,7 @@ def _matrix(machine: Machine, r: Resolved, i: int, row: int, col: int) -> None:
     shape = (1, int(r.at("hin", i)), int(r.at("win", i)[col]), int(r.at("cin", i)[row]))
     # A core without outputs still takes what was multicast to it.
     weights = _weights(core, r, i, row, first) if cout else None
-    x = _take(core, r.slot("in", i), shape, np.int8) if w else None
+    x = _take(core, r.slot("in", i), shape, np.int8, r.number("xpos")) if w else None
     if weights is None or x is None:
         return
     weight, bias = weights
@@ -130,23 +138,36 @@ def _matrix(machine: Machine, r: Resolved, i: int, row: int, col: int) -> None:
     if first:
         total += _aligned(bias, pos - r.number("bpos"))
         if r.has("part"):
-            part = _take_some(core, r.slot("part", i), out_shape, _others(r, i, row), np.int32)
-            total += _aligned(part, pos - r.number("ppos"))
+            total += _aligned(_partial(core, r, i, row, out_shape), pos - r.number("ppos"))
     else:
-        total += _take(core, _accumulators(r), out_shape, np.int32)
+        total += _take(core, _accumulators(r), out_shape, np.int32, pos)
     sums = _as_int32(total)
     if not last:
-        _give(core, _accumulators(r), sums)
-        return
-    if not r.has("post"):
-        out: Ints = _as_int32(_aligned(sums, r.number("opos") - pos))
+        _give(core, _accumulators(r), sums, pos)
+    elif r.has("post"):
+        residual = _residual(core, r, i, row, out_shape)
+        _give_rounded(core, r, i, _finish(r, sums, pos, residual))
     else:
-        residual = None
-        if r.has("res"):
-            fewer = _others(r, i, row)
-            residual = _take_some(core, r.slot("res", i), out_shape, fewer, np.int8)
-        out = _finish(r, sums, pos, residual)
-    _give(core, r.slot("out", i), out)
+        exact = _as_int32(_aligned(sums, r.number("opos") - pos))
+        _give(core, r.slot("out", i), exact, r.number("opos"))
+
+
+def _partial(
+    core: Core, r: Resolved, i: int, row: int, shape: tuple[int, ...]
+) -> npt.NDArray[np.int32]:
+    """The int32 sums that the output starts from."""
+    address, fewer = r.slot("part", i), _others(r, i, row)
+    return _take_some(core, address, shape, fewer, np.int32, r.number("ppos"))
+
+
+def _residual(core: Core, r: Resolved, i: int, row: int, shape: tuple[int, ...]) -> Int8 | None:
+    """What the `add` step of post adds, at the position that it names."""
+    if not r.has("res"):
+        return None
+    added = [step.pos for step in r.instr.post() if isinstance(step, numerics.Residual)]
+    if len(added) != 1:
+        raise BscError("post must add the residual once")
+    return _take_some(core, r.slot("res", i), shape, _others(r, i, row), np.int8, added[0])
 
 
 def _accumulators(r: Resolved) -> int:
@@ -178,8 +199,8 @@ def _weights(core: Core, r: Resolved, i: int, row: int, first: bool) -> tuple[In
     shape = PackedShape(int(r.at("cout", i)[row]), int(k[0]), int(k[1]), cin, block, first)
     address = r.slot("weights", i)
     blocks = int(r.at("blocks", i)[row])
-    data = core.read(address, shape.size(blocks))
-    weight, bias, count = unpack(shape, data)
+    data = core.read(address, shape.size(blocks), WEIGHTS)
+    weight, bias, count = unpack(shape, data.bytes)
     if count != blocks:
         raise BscError(f"blocks={blocks}, but Γ has {count}")
     return weight, bias
@@ -194,13 +215,14 @@ def _pool(machine: Machine, r: Resolved, i: int, row: int, col: int) -> None:
     window = _window(r, i, col)
     hin, win = int(r.at("hin", i)), int(r.at("win", i)[col])
     fewer = _inputs(r, i, row, col)
-    x = _take_some(core, r.slot("in", i), (1, hin, win, c), fewer, np.int8)
+    shape = (1, hin, win, c)
+    x = _take_some(core, r.slot("in", i), shape, fewer, np.int8, r.number("xpos"))
     if r.instr.mnemonic == "MAXPOOL":
         out = _finish(r, numerics.max_pool(x, window), r.number("xpos"))
     else:
         counts = numerics.pool_counts(hin, win, window, r.instr.fields["count"] == "window")
         out = _mean(r, numerics.sum_pool(x, window), counts)
-    _give(core, r.slot("out", i), out)
+    _give_rounded(core, r, i, out)
 
 
 def _mean(r: Resolved, sums: Int32, counts: Ints) -> Ints:
@@ -218,11 +240,11 @@ def _pairwise(machine: Machine, r: Resolved, i: int, row: int, col: int) -> None
     if 0 in shape:
         return
     fewer = _inputs(r, i, row, col)
-    a = _take_some(core, r.slot("in", i), shape, fewer, np.int8)
-    b = _take_some(core, r.slot("in2", i), shape, fewer, np.int8)
+    a = _take_some(core, r.slot("in", i), shape, fewer, np.int8, r.number("xpos"))
+    b = _take_some(core, r.slot("in2", i), shape, fewer, np.int8, r.number("ypos"))
     combine = numerics.add if r.instr.mnemonic == "ADD" else numerics.mul
     out = _finish(r, *combine(a, r.number("xpos"), b, r.number("ypos")))
-    _give(core, r.slot("out", i), out)
+    _give_rounded(core, r, i, out)
 
 
 def _copy(machine: Machine, r: Resolved, i: int, row: int, col: int) -> None:
@@ -231,8 +253,9 @@ def _copy(machine: Machine, r: Resolved, i: int, row: int, col: int) -> None:
     shape = _pointwise_shape(r, i, row, col)
     if 0 in shape:
         return
-    x = _take_some(core, r.slot("in", i), shape, _inputs(r, i, row, col), np.int8)
-    _give(core, r.slot("out", i), _finish(r, x, r.number("xpos")))
+    fewer = _inputs(r, i, row, col)
+    x = _take_some(core, r.slot("in", i), shape, fewer, np.int8, r.number("xpos"))
+    _give_rounded(core, r, i, _finish(r, x, r.number("xpos")))
 
 
 def _pointwise_shape(r: Resolved, i: int, row: int, col: int) -> tuple[int, int, int, int]:

@@ -1,10 +1,12 @@
 """The memories, and what makes them honest.
 
-A byte that was never written cannot be read.  A memtile knows activations from weights,
-and every weight byte that is loaded must be used.  A core's memory takes transfers as
-whole messages: a computation or a write must read all of what was handed over, no more
-and no less, and nothing may be overwritten that nobody has read.  So a transfer that is
-too long, too short, too early or to the wrong place is an error rather than luck.
+Every byte carries a tag that says what it is: int8 or int32 at some position, or part of
+one load of weights.  What is read together must have one tag, and whoever computes with it
+must name it: a byte that was never written, a wrong position, or a piece of something else
+is an error.  Every weight byte that is loaded must be used.  A core's memory takes
+transfers as whole messages: a computation or a write must read all of what was handed over,
+no more and no less, and nothing may be overwritten that nobody has read.  So a transfer
+that is too long, too short, too early or to the wrong place is an error rather than luck.
 """
 
 from __future__ import annotations
@@ -20,7 +22,49 @@ from bsc.asm.packed import Bytes
 from bsc.asm.program import Program, Tensor
 from bsc.errors import BscError
 
-_UNWRITTEN, ACTIVATION, _WEIGHT_NEW, _WEIGHT_USED = 0, 1, 2, 3
+Tag = int
+"""What a byte is, in 16 bits: the two lowest are its kind, the others say more of it."""
+
+Tags = npt.NDArray[np.uint16]
+
+_UNWRITTEN, _NUMBER, _WEIGHT_NEW, _WEIGHT_USED = 0, 1, 2, 3
+_KIND, _SHIFT = 3, 2
+_POSITIONS = 2**12
+_LOADS = 2**13
+WEIGHTS: Tag = _WEIGHT_USED
+"""What packed weights are, once they have left a memtile."""
+
+
+def tag_of(dtype: npt.DTypeLike, pos: int) -> Tag:
+    """The tag of int8 or int32 numbers at a position.  Raises BscError beyond +-4095."""
+    if abs(pos) >= _POSITIONS:
+        raise BscError(f"position {pos} is not between {-_POSITIONS} and {_POSITIONS}")
+    wide = int(np.dtype(dtype).itemsize == 4)
+    return ((pos + _POSITIONS) << 1 | wide) << _SHIFT | _NUMBER
+
+
+def describe(tag: Tag) -> str:
+    """A tag in words."""
+    kind, rest = tag & _KIND, tag >> _SHIFT
+    if kind == _NUMBER:
+        return f"{'i32' if rest & 1 else 'i8'} at position {(rest >> 1) - _POSITIONS}"
+    return "bytes that were never written" if kind == _UNWRITTEN else "weights"
+
+
+def expect(found: Tag, wanted: Tag, where: str) -> None:
+    """Raises BscError if a tag is another one than it must be."""
+    if found != wanted:
+        raise BscError(f"{where} holds {describe(found)}, not {describe(wanted)}")
+
+
+class Data(NamedTuple):
+    """Bytes and what they are."""
+
+    bytes: Bytes
+    tag: Tag
+
+
+_DDR_BYTES = 2**33
 
 
 class Box(NamedTuple):
@@ -45,8 +89,11 @@ class Box(NamedTuple):
 
 
 def _view(memory: npt.NDArray[Any], box: Box) -> npt.NDArray[Any]:
+    size = memory.itemsize
     return np.lib.stride_tricks.as_strided(
-        memory[box.address :], (box.h, box.w, box.c), (box.row, box.pix, 1)
+        memory[box.address :],
+        (box.h, box.w, box.c),
+        (box.row * size, box.pix * size, size),
     )
 
 
@@ -58,6 +105,18 @@ def _check_box(box: Box) -> None:
         raise BscError(
             f"rows of {(box.w - 1) * box.pix + box.c} bytes every {box.row} bytes overlap"
         )
+
+
+def _common_tag(tags: Tags, where: str) -> Tag:
+    """The one tag of bytes that are read together.  Raises BscError if there are several,
+    or if any byte was never written."""
+    tag = int(tags.flat[0])
+    if not tag & _KIND or not (tags == tag).all():
+        if not (tags & _KIND).all():
+            raise BscError(f"reads bytes of {where} that were never written")
+        other = int(tags[tags != tag].flat[0])
+        raise BscError(f"reads {where}, which holds {describe(tag)} and {describe(other)}")
+    return tag
 
 
 class Ddr:
@@ -74,10 +133,10 @@ class Ddr:
                 raise BscError(f"tensors {a} and {b} overlap in DDR at 0x{start:x}")
         self.ranges = placed
         size = placed[-1][1] if placed else 0
-        if size > 2**33:
-            raise BscError(f"the tensors in DDR end at {size} bytes; the model has 8 GB")
+        if size > _DDR_BYTES:
+            raise BscError(f"the tensors in DDR end at {size} bytes; it has {_DDR_BYTES}")
         self.memory = np.zeros(size, np.uint8)
-        self.written = np.zeros(size, np.bool_)
+        self.tags = np.zeros(size, np.uint16)
 
     def _checked(self, box: Box) -> Box:
         _check_box(box)
@@ -86,18 +145,17 @@ class Ddr:
             raise BscError(f"DDR 0x{box.address:x} .. 0x{end:x} is not inside one tensor")
         return box
 
-    def read(self, box: Box) -> Bytes:
+    def read(self, box: Box) -> Data:
         """The bytes of a box, (h, w, c)."""
         box = self._checked(box)
-        if not _view(self.written, box).all():
-            raise BscError(f"reads bytes of DDR at 0x{box.address:x} that were never written")
-        return _view(self.memory, box)
+        tag = _common_tag(_view(self.tags, box), f"DDR at 0x{box.address:x}")
+        return Data(_view(self.memory, box), tag)
 
-    def write(self, box: Box, data: Bytes) -> None:
+    def write(self, box: Box, data: Data) -> None:
         """Store (h, w, c) bytes."""
         box = self._checked(box)
-        _view(self.memory, box)[:] = data
-        _view(self.written, box)[:] = True
+        _view(self.memory, box)[:] = data.bytes
+        _view(self.tags, box)[:] = data.tag
 
     def tensor_box(self, tensor: Tensor) -> Box:
         """All of a tensor."""
@@ -112,7 +170,8 @@ class Memtile:
     def __init__(self, size: int):
         self.size = size
         self.memory = np.zeros(size, np.uint8)
-        self.state = np.zeros(size, np.uint8)
+        self.tags = np.zeros(size, np.uint16)
+        self.loads = 0
 
     def _split(self, box: Box) -> tuple[Box, npt.NDArray[np.int64] | None]:
         """The box at its address, and the indices of its bytes if it wraps around."""
@@ -131,66 +190,74 @@ class Memtile:
         )
         return box, index % self.size
 
-    def read(self, box: Box) -> Bytes:
+    def read(self, box: Box) -> Data:
         """Activations, (h, w, c)."""
         box, index = self._split(box)
-        state = _view(self.state, box) if index is None else self.state[index]
-        if not (state == ACTIVATION).all():
-            raise BscError(self._why(state, box, "activations"))
-        return _view(self.memory, box) if index is None else self.memory[index]
+        tags = _view(self.tags, box) if index is None else self.tags[index]
+        tag = _common_tag(tags, _range(box))
+        if tag & _KIND != _NUMBER:
+            raise BscError(f"reads {_range(box)} as activations; it holds {describe(tag)}")
+        return Data(_view(self.memory, box) if index is None else self.memory[index], tag)
 
-    def write(self, box: Box, data: Bytes) -> None:
+    def write(self, box: Box, data: Data) -> None:
         """Store activations."""
-        self._store(box, data, ACTIVATION)
+        self._store(box, data)
 
-    def read_weights(self, address: int, size: int) -> Bytes:
-        """Packed weights; they count as used from now on."""
+    def read_weights(self, address: int, size: int) -> Data:
+        """Packed weights of one load; they count as used from now on."""
         box, index = self._split(Box(address, 1, 1, size, size, size))
-        state = _view(self.state, box) if index is None else self.state[index]
-        if not (state >= _WEIGHT_NEW).all():
-            raise BscError(self._why(state, box, "weights"))
+        tags = _view(self.tags, box) if index is None else self.tags[index]
+        tag = _common_tag(_as_used(tags), _range(box))
+        if tag & _KIND != _WEIGHT_USED:
+            raise BscError(f"reads {_range(box)} as weights; it holds {describe(tag)}")
         if index is None:
-            _view(self.state, box)[:] = _WEIGHT_USED
-            return _view(self.memory, box).reshape(-1)
-        self.state[index] = _WEIGHT_USED
-        return self.memory[index].reshape(-1)
+            _view(self.tags, box)[:] = tag
+            return Data(_view(self.memory, box).reshape(-1), WEIGHTS)
+        self.tags[index] = tag
+        return Data(self.memory[index].reshape(-1), WEIGHTS)
 
     def write_weights(self, address: int, data: Bytes) -> None:
-        """Store packed weights."""
+        """Store packed weights: one load, told from the others by its number."""
+        self.loads = (self.loads + 1) % _LOADS
         box = Box(address, 1, 1, data.size, data.size, data.size)
-        self._store(box, data.reshape(1, 1, -1), _WEIGHT_NEW)
+        tag = self.loads << _SHIFT | _WEIGHT_NEW
+        self._store(box, Data(data.reshape(1, 1, -1), tag))
 
-    def _store(self, box: Box, data: Bytes, state: int) -> None:
+    def _store(self, box: Box, data: Data) -> None:
         box, index = self._split(box)
-        old = _view(self.state, box) if index is None else self.state[index]
-        if (old == _WEIGHT_NEW).any():
+        old = _view(self.tags, box) if index is None else self.tags[index]
+        if (old & _KIND == _WEIGHT_NEW).any():
             raise BscError(f"overwrites weights at 0x{box.address:x} that no core has taken")
         if index is None:
-            _view(self.memory, box)[:] = data
-            _view(self.state, box)[:] = state
+            _view(self.memory, box)[:] = data.bytes
+            _view(self.tags, box)[:] = data.tag
         else:
-            self.memory[index] = data
-            self.state[index] = state
+            self.memory[index] = data.bytes
+            self.tags[index] = data.tag
 
     def unused_weights(self) -> int:
         """Bytes of weights that were loaded and never taken."""
-        return int((self.state == _WEIGHT_NEW).sum())
+        return int((self.tags & _KIND == _WEIGHT_NEW).sum())
 
-    def _why(self, state: Bytes, box: Box, what: str) -> str:
-        where = f"memtile 0x{box.address:x} .. 0x{box.address + box.extent:x}"
-        if (state == _UNWRITTEN).any():
-            return f"reads bytes of {where} that were never written"
-        return f"reads {where} as {what}, but it holds something else"
+
+def _as_used(tags: Tags) -> Tags:
+    """The tags with no difference between weights that were used before and that were not."""
+    return np.where(tags & _KIND == _WEIGHT_NEW, tags | _WEIGHT_USED, tags).astype(np.uint16)
+
+
+def _range(box: Box) -> str:
+    return f"memtile 0x{box.address:x} .. 0x{box.address + box.extent:x}"
 
 
 class _Segment:
     """Bytes handed over to a core at once."""
 
-    __slots__ = ("end", "start", "used")
+    __slots__ = ("end", "start", "tag", "used")
 
-    def __init__(self, start: int, end: int):
+    def __init__(self, start: int, end: int, tag: Tag):
         self.start = start
         self.end = end
+        self.tag = tag
         self.used = False
 
 
@@ -201,9 +268,9 @@ class Core:
         self.memory = memory
         self.segments: list[_Segment] = []
 
-    def write(self, address: int, data: Bytes) -> None:
+    def write(self, address: int, data: Data) -> None:
         """Hand over `data` as one message."""
-        end = address + data.size
+        end = address + data.bytes.size
         if address < 0 or end > self.memory.size:
             raise BscError(
                 f"core 0x{address:x} .. 0x{end:x} is beyond {self.memory.size} bytes"
@@ -215,32 +282,29 @@ class Core:
                     "has read"
                 )
             self.segments.remove(segment)
-        self.segments.append(_Segment(address, end))
-        self.memory[address:end] = data.reshape(-1)
+        self.segments.append(_Segment(address, end, data.tag))
+        self.memory[address:end] = data.bytes.reshape(-1)
 
-    def read(self, address: int, size: int) -> Bytes:
-        """Take `size` bytes: whole messages, all of them."""
+    def read(self, address: int, size: int, wanted: Tag | None = None) -> Data:
+        """Take `size` bytes: whole messages, all of them, of one tag (`wanted`, if given)."""
         if size == 0:
-            return self.memory[:0]
-        end, covered = address + size, 0
+            return Data(self.memory[:0], _UNWRITTEN if wanted is None else wanted)
+        end, covered, tag = address + size, 0, wanted
+        where = f"core 0x{address:x} .. 0x{end:x}"
         for segment in self.segments:
             if segment.start < end and address < segment.end:
                 if segment.start < address or end < segment.end:
                     raise BscError(
-                        f"reads core 0x{address:x} .. 0x{end:x}, but 0x{segment.start:x} .. "
-                        f"0x{segment.end:x} was handed over as a whole"
+                        f"reads {where}, but 0x{segment.start:x} .. 0x{segment.end:x} was "
+                        "handed over as a whole"
                     )
+                tag = segment.tag if tag is None else tag
+                expect(segment.tag, tag, f"core 0x{segment.start:x}")
                 segment.used = True
                 covered += segment.end - segment.start
         if covered != size:
-            raise BscError(
-                f"reads {size} bytes at core 0x{address:x}, of which only {covered} are there"
-            )
-        return self.memory[address:end]
-
-    def peek(self, address: int, size: int) -> Bytes:
-        """Bytes without taking them, to find out how long a message is."""
-        return self.memory[address : address + size]
+            raise BscError(f"reads {where}, of which only {covered} bytes are there")
+        return Data(self.memory[address:end], _UNWRITTEN if tag is None else tag)
 
     def unused(self) -> int:
         """Bytes handed over that nobody has read."""

@@ -13,13 +13,13 @@ import numpy.typing as npt
 
 from bsc.asm.order import stage_order, units
 from bsc.asm.packed import Bytes
-from bsc.asm.program import Instr, Program, Ready
+from bsc.asm.program import Instr, Program, Ready, Tensor
 from bsc.errors import BscError
 from bsc.numerics import Ints
 from bsc.sim import host
 from bsc.sim.kernels import compute
 from bsc.sim.locks import LockBank
-from bsc.sim.memory import Box, Machine
+from bsc.sim.memory import Box, Data, Machine, expect, tag_of
 from bsc.sim.resolved import Resolved
 from bsc.sim.transfers import move, parts
 
@@ -104,11 +104,14 @@ def _execute(machine: Machine, resolved: Resolved, iteration: int) -> None:
 def _capture(machine: Machine, program: Program, ready: Ready, result: Result) -> None:
     """Read a complete tensor where the program says that it is."""
     tensor = program.tensors[ready.tensor]
+    dtype = np.int8 if tensor.type == "i8" else np.int32
     try:
-        raw = _read_tensor(machine, program, ready)
+        pieces = _pieces(machine, tensor, ready)
+        for piece in pieces:
+            expect(piece.tag, tag_of(dtype, tensor.pos), "it")
     except BscError as e:
         raise BscError(f"line {ready.line}: {ready.tensor} is not ready: {e}") from None
-    dtype = np.int8 if tensor.type == "i8" else np.int32
+    raw = np.concatenate([piece.bytes for piece in pieces], axis=2 if ready.axis == "c" else 1)
     values = np.ascontiguousarray(raw).view(dtype)[:, :, : tensor.shape[2]]
     nchw = np.ascontiguousarray(values.transpose(2, 0, 1))[None]
     names = [tensor.onnx_name]
@@ -119,16 +122,19 @@ def _capture(machine: Machine, program: Program, ready: Ready, result: Result) -
             result.tensors[name] = nchw
 
 
-def _read_tensor(machine: Machine, program: Program, ready: Ready) -> Bytes:
-    tensor = program.tensors[ready.tensor]
+def _pieces(machine: Machine, tensor: Tensor, ready: Ready) -> list[Data]:
+    """What each memtile holds of a tensor, or all of it from DDR."""
     h, w, _ = tensor.shape
     if ready.memtile is None:
-        return machine.ddr.read(machine.ddr.tensor_box(tensor))
+        return [machine.ddr.read(machine.ddr.tensor_box(tensor))]
     if ready.axis == "all":
         box = Box(ready.memtile, h, w, tensor.pixel, w * tensor.pixel, tensor.pixel)
-        return machine.memtiles[0].read(box)
+        first, *others = (memtile.read(box) for memtile in machine.memtiles)
+        if any(not np.array_equal(first.bytes, other.bytes) for other in others):
+            raise BscError("the memtiles do not all hold the same")
+        return [first]
     element = 1 if tensor.type == "i8" else 4
-    found: list[Bytes] = []
+    found: list[Data] = []
     for col, (lo, hi) in enumerate(pairwise(ready.bounds)):
         width, pixel = (
             (hi - lo, tensor.pixel) if ready.axis == "w" else (w, (hi - lo) * element)
@@ -136,7 +142,7 @@ def _read_tensor(machine: Machine, program: Program, ready: Ready) -> Bytes:
         if hi > lo:
             box = Box(ready.memtile, h, width, pixel, width * pixel, pixel)
             found.append(machine.memtiles[col].read(box))
-    return np.concatenate(found, axis=1 if ready.axis == "w" else 2)
+    return found
 
 
 def _check_end(machine: Machine, locks: LockBank) -> None:

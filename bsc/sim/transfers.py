@@ -11,9 +11,8 @@ import numpy as np
 
 from bsc.arch import Arch
 from bsc.asm.isa import Engine
-from bsc.asm.packed import Bytes
 from bsc.errors import BscError
-from bsc.sim.memory import Box, Machine
+from bsc.sim.memory import Box, Data, Machine, expect
 from bsc.sim.resolved import Resolved
 
 
@@ -62,15 +61,13 @@ def _write(machine: Machine, r: Resolved, i: int, col: int) -> None:
 
 
 def _moves(box: Box) -> bool:
-    """Whether there is anything in the box.  Raises BscError for a negative extent."""
-    if min(box.h, box.w, box.c, box.address) < 0:
-        raise BscError(f"negative extent or address: {box}")
+    """Whether there is anything in the box."""
     return box.bytes > 0
 
 
 def _loadw(machine: Machine, r: Resolved, i: int, col: int) -> None:
     start, size = int(r.at("blob", i)[col]), int(r.at("bytes", i)[col])
-    if size < 0 or start < 0 or start + size > machine.blob.size:
+    if start + size > machine.blob.size:
         raise BscError(
             f"blob {start} .. {start + size} is not inside its {machine.blob.size} bytes"
         )
@@ -84,21 +81,25 @@ def _loadfm(machine: Machine, r: Resolved, i: int, col: int) -> None:
     rows = range(machine.arch.rows)
     if not r.has("coff"):
         data = _window(machine, r, i, col, int(r.at("c", i)[0, col]), 0)
-        if data.size:
+        if data is not None:
             for row in rows:
                 machine.cores[row][col].write(core, data)
         return
     for row in rows:
         c, offset = int(r.at("c", i)[row, col]), int(r.at("coff", i)[row, col])
         data = _window(machine, r, i, col, c, offset)
-        if data.size:
+        if data is not None:
             machine.cores[row][col].write(core, data)
 
 
-def _window(machine: Machine, r: Resolved, i: int, col: int, c: int, offset: int) -> Bytes:
-    """The rows that a column reads: pixels of the left, the own and the right memtile."""
+def _window(
+    machine: Machine, r: Resolved, i: int, col: int, c: int, offset: int
+) -> Data | None:
+    """The rows that a column reads: pixels of the left, the own and the right memtile.
+
+    None if that is nothing."""
     h = int(r.at("h", i))
-    found: list[Bytes] = []
+    found: list[Data] = []
     for start, width, memtile in (
         ("left", "wl", col - 1),
         ("memtile", "w", col),
@@ -114,7 +115,10 @@ def _window(machine: Machine, r: Resolved, i: int, col: int, c: int, offset: int
         box = Box(address, h, w, c, row, pix)
         if _moves(box):
             found.append(machine.memtiles[memtile].read(box))
-    return np.concatenate(found, axis=1) if found else np.empty((0, 0, 0), np.uint8)
+            expect(found[-1].tag, found[0].tag, f"the piece on the {start}")
+    if not found:
+        return None
+    return Data(np.concatenate([piece.bytes for piece in found], axis=1), found[0].tag)
 
 
 def _loadwdm(machine: Machine, r: Resolved, i: int, row: int) -> None:
@@ -123,10 +127,8 @@ def _loadwdm(machine: Machine, r: Resolved, i: int, row: int) -> None:
         size = int(r.at("bytes", i)[link])
         if size == 0:
             continue
-        if size < 0:
-            raise BscError(f"negative size {size}")
         memtile = machine.memtiles[arch.weight_links[link][0]]
-        data = memtile.read_weights(int(r.at("memtile", i)[link]), size).copy()
+        data = memtile.read_weights(int(r.at("memtile", i)[link]), size)
         for col in range(arch.cols):
             machine.cores[row][col].write(core + int(r.at("off", i)[link]), data)
 
@@ -140,4 +142,4 @@ def _writefm(machine: Machine, r: Resolved, i: int, col: int) -> None:
         box = Box(address + int(r.at("coff", i)[row, col]), h, w, c, *strides)
         if _moves(box):
             data = machine.cores[row][col].read(r.slot("core", i), box.bytes)
-            machine.memtiles[col].write(box, data.reshape(h, w, c))
+            machine.memtiles[col].write(box, Data(data.bytes.reshape(h, w, c), data.tag))

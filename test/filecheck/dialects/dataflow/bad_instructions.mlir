@@ -106,9 +106,15 @@
 
 // -----
 
-// A list with one more dimension has a value for each iteration.
+// A list with one more dimension has a value for each iteration,
+// CHECK: Operation does not verify: LOADWDM: bytes: a list over iteration x link must be 3 x 4
+%0 = dataflow.loadwdm "memtile 0 core 0 iter 3 bytes=[[64,64,64,64],[64,64,64,64]] off=0"
+
+// -----
+
+// where the field may vary.
 // CHECK: Operation does not verify: LOADW: bytes: a list over col must be 4
-%0 = dataflow.loadw "blob 0 memtile 0 iter 3 bytes=[[64,64,64,64],[64,64,64,64]]"
+%0 = dataflow.loadw "blob 0 memtile 0 iter 3 bytes=[[64,64,64,64],[64,64,64,64],[64,64,64,64]]"
 
 // -----
 
