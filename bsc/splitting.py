@@ -29,11 +29,13 @@ from xdsl.ir import Attribute, Block, Operation, SSAValue
 from xdsl.rewriter import InsertPoint, Rewriter
 
 from bsc.dialects.bsw import SliceOp, WeightType
+from bsc.dialects.placement import SpreadAttr
 from bsc.dialects.qnn import ConcatOp, Conv2dOp, PoolOp, ReshapeOp, WeightedOp
 from bsc.dialects.qnn_attributes import ELIDED, PosAttr, elided_of, shape_of
 from bsc.dialects.qnn_base import ComputeOp, Read
 from bsc.dialects.slices import Box, box_of, extract, insert, name_of
 from bsc.geometry import CHANNEL_GRANULE, Span
+from bsc.placing import slice_spread
 from bsc.storage import only_insert
 
 H, W, C = 1, 2, 3
@@ -207,6 +209,10 @@ def _changes(op: ComputeOp, dim: int, lo: int, hi: int) -> dict[str, Attribute |
         changed["columns"] = None
     if dim == C:
         changed["rows"] = None
+        if op.columns is not None:
+            # Columns that share C keep what they have of the whole.
+            offsets, sizes = (0, 0, 0, lo), (1, op.shape[H], op.shape[W], hi - lo)
+            changed["columns"] = SpreadAttr(slice_spread(op.columns.data, Box(offsets, sizes)))
     if dim != C and isinstance(op, Conv2dOp | PoolOp):
         changed["pads"] = DenseArrayBase.from_list(i64, _pads(op, dim, lo, hi))
     return changed
