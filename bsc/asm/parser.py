@@ -23,11 +23,13 @@ from bsc.asm.instr_parser import (
     parse_words,
     split_pair,
 )
-from bsc.asm.isa import VERSION
+from bsc.asm.isa import LAYER_OPS, VERSION
 from bsc.asm.program import Alias, Elided, Layer, Lock, Port, Program, Ready, Stage, Tensor
 from bsc.errors import BscError
 
 _TOKEN = re.compile(r'(?:[^\s"]+=)?"(?:[^"\\]|\\.)*"|[^\s"]+')
+ZERO_POINTS = {"float32": 0, "int8": 0, "uint8": 128}
+"""The zero point of each type of the host's: with it every value fits the machine's int8."""
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.']*")
 
 
@@ -60,6 +62,7 @@ class _Reader:
         self.ended = False
         self.version: int | None = None
         self.in_body = False
+        self.computes: tuple[str, ...] = ()
         self.directives: dict[str, Callable[[list[str], int], None]] = {
             ".bsc": self._bsc,
             ".program": self._program,
@@ -90,6 +93,9 @@ class _Reader:
             instr = parse_words(tokens, number)
             check_locks(instr, self.program.locks)
             check_fields(instr, self.program.arch)
+            if instr.spec.is_compute and instr.mnemonic not in self.computes:
+                wanted = " or ".join(self.computes) or "nothing"
+                raise BscError(f"{instr.mnemonic} in a layer that computes with {wanted}")
             self.program.body.append(instr)
         elif head in self.directives:
             if head in (".layer", ".stage", ".ready"):
@@ -148,8 +154,7 @@ class _Reader:
         if len(shape) != 3 or min(shape) < 1:
             raise BscError(f"shape={given['shape']}: give H, W and C")
         h, w, c = shape
-        if given["type"] not in ("i8", "i32"):
-            raise BscError(f"type={given['type']}: i8 or i32")
+        _one_of(given, "type", ("i8", "i32"))
         tensor = Tensor(
             name,
             _string(args[1]),
@@ -173,17 +178,17 @@ class _Reader:
         if len(args) < 2:
             raise BscError("give the tensor and the ONNX name")
         given = _keys(args[2:], ("dtype", "layout", "dims", "zero"))
-        layouts = ("NCHW", "NHWC")
-        for key, legal in (("dtype", ("float32", "int8", "uint8")), ("layout", layouts)):
-            if given[key] not in legal:
-                raise BscError(f"{key}={given[key]}: one of {', '.join(legal)}")
+        _one_of(given, "dtype", ZERO_POINTS)
+        _one_of(given, "layout", ("NCHW", "NHWC"))
         tensor = self._known_tensor(args[0])
-        if tensor.ddr is None:
-            raise BscError(f"{args[0]} is the host's, so it needs an address in DDR")
+        if tensor.ddr is None or tensor.type != "i8":
+            raise BscError(f"{args[0]} is the host's, so it must be i8 and have a DDR address")
         dims = parse_numbers(given["dims"])
         if math.prod(dims) != math.prod(tensor.shape):
             raise BscError(f"dims={given['dims']} do not have the size of {args[0]}")
-        zero = parse_int(given["zero"])
+        zero, wanted = parse_int(given["zero"]), ZERO_POINTS[given["dtype"]]
+        if zero != wanted:
+            raise BscError(f"zero={zero}: the zero point of {given['dtype']} is {wanted}")
         return Port(args[0], _string(args[1]), given["dtype"], given["layout"], dims, zero)
 
     def _known_tensor(self, name: str) -> Tensor:
@@ -214,7 +219,10 @@ class _Reader:
             raise BscError(".layer needs a name")
         given = _keys(args[1:], ("op",), ("part",))
         part = _string(given["part"]) if "part" in given else ""
+        if given["op"] not in LAYER_OPS:
+            raise BscError(f"unknown op '{given['op']}'{hint(given['op'], LAYER_OPS)}")
         layer = Layer(_string(args[0]), part, given["op"], number)
+        self.computes = LAYER_OPS[layer.op]
         self.program.body.append(layer)
 
     def _stage(self, args: list[str], number: int) -> None:
@@ -275,6 +283,11 @@ def _keys(
         if key not in given:
             raise BscError(f"{key} is missing")
     return given
+
+
+def _one_of(given: dict[str, str], key: str, legal: Iterable[str]) -> None:
+    if given[key] not in legal:
+        raise BscError(f"{key}={given[key]}: one of {', '.join(legal)}")
 
 
 def _expect(args: list[str], count: int) -> list[str]:

@@ -68,7 +68,7 @@ def to_nhwc(values: Int8, port: Port, tensor: Tensor) -> Int8:
 
 
 def load_output(machine: Machine, program: Program, port: Port) -> npt.NDArray[Any]:
-    """An output from DDR, in ONNX layout, as the quantized type that it has there."""
+    """An output from DDR, in ONNX layout and in the type that the text says."""
     tensor = program.tensors[port.tensor]
     raw, tag = machine.ddr.read(machine.ddr.tensor_box(tensor))
     expect(tag, tag_of(np.int8, tensor.pos), f"output {port.tensor}")
@@ -76,6 +76,10 @@ def load_output(machine: Machine, program: Program, port: Port) -> npt.NDArray[A
     if port.layout == "NCHW":
         values = values.transpose(2, 0, 1)
     values = np.ascontiguousarray(values).reshape(port.dims)
-    if port.dtype == "uint8":
-        return (values.astype(np.int16) + port.zero).astype(np.uint8)
-    return values
+    match port.dtype:
+        case "float32":
+            return np.ldexp(values.astype(np.float32), -tensor.pos)
+        case "uint8":
+            return (values.astype(np.int16) + port.zero).astype(np.uint8)
+        case _:
+            return values

@@ -42,11 +42,8 @@ def _window(r: Resolved, i: int, col: int) -> Window:
         ("rows", window.h, int(r.at("hin", i)), int(r.at("h", i))),
         ("columns", window.w, int(r.at("win", i)[col]), int(r.at("w", i)[col])),
     ):
-        if (
-            min(axis.kernel, axis.stride, axis.dilation) < 1
-            or min(axis.pad_lo, axis.pad_hi) < 0
-        ):
-            raise BscError("kernel, stride and dilation are positive, padding is not negative")
+        if min(axis.kernel, axis.stride, axis.dilation) < 1:
+            raise BscError("kernel, stride and dilation are positive")
         # Every element that is read must be used: one more would be a wrong transfer.
         needed = (out - 1) * axis.stride + axis.reach
         if axis.pad_lo + size + axis.pad_hi != needed:
@@ -122,7 +119,7 @@ def _matrix(machine: Machine, r: Resolved, i: int, row: int, col: int) -> None:
     """CONV and DENSE: products of one chunk of CIN, added to what came before."""
     core = machine.cores[row][col]
     w, cout = int(r.at("w", i)[col]), int(r.at("cout", i)[row])
-    chunks = max(1, r.number("chunks"))
+    chunks = _chunks(r)
     first, last = i % chunks == 0, i % chunks == chunks - 1
     shape = (1, int(r.at("hin", i)), int(r.at("win", i)[col]), int(r.at("cin", i)[row]))
     # A core without outputs still takes what was multicast to it.
@@ -133,7 +130,10 @@ def _matrix(machine: Machine, r: Resolved, i: int, row: int, col: int) -> None:
     weight, bias = weights
     products = r.number("xpos") + r.number("wpos")
     pos = max(products, r.number("bpos"), r.number("ppos") if r.has("part") else products)
-    total = _aligned(numerics.conv2d(x, weight, _window(r, i, col)), pos - products)
+    window = _window(r, i, col)
+    if r.instr.mnemonic == "DENSE" and not _is_whole(window, shape):
+        raise BscError("the window of a DENSE is its whole input")
+    total = _aligned(numerics.conv2d(x, weight, window), pos - products)
     out_shape = total.shape
     if first:
         total += _aligned(bias, pos - r.number("bpos"))
@@ -168,6 +168,25 @@ def _residual(core: Core, r: Resolved, i: int, row: int, shape: tuple[int, ...])
     if len(added) != 1:
         raise BscError("post must add the residual once")
     return _take_some(core, r.slot("res", i), shape, _others(r, i, row), np.int8, added[0])
+
+
+def _is_whole(window: Window, shape: tuple[int, int, int, int]) -> bool:
+    """Whether a window has the size of its input, without padding."""
+    axes = (window.h, window.w)
+    return shape[1:3] == tuple(axis.reach for axis in axes) and not any(
+        axis.pad_lo or axis.pad_hi for axis in axes
+    )
+
+
+def _chunks(r: Resolved) -> int:
+    """How many inner iterations add up to one output: all of them, or one."""
+    if not r.has("chunks"):
+        if r.has("acc"):
+            raise BscError("acc is given, but there are no chunks to add up")
+        return 1
+    if r.number("chunks") != r.inner or r.inner == 1:
+        raise BscError(f"chunks={r.number('chunks')}, but {r.inner} inner iterations")
+    return r.inner
 
 
 def _accumulators(r: Resolved) -> int:
