@@ -96,13 +96,15 @@ def _matrix(fields: Fields, arch: Arch, pixels: IntArray, overhead: int) -> Work
     taps = fields["k"].prod(axis=1)[:, None]
     b0, b1 = fields["blk"][0].tolist()
     tiles = ceil_div(b0, arch.tile_cout) * ceil_div(b1, arch.tile_cin)
-    most = fields["blocks"].max(axis=1)[:, None]
+    # Cores without output channels compute nothing, whatever number stands for them.
+    stored = np.where(fields["cout"] > 0, fields["blocks"], 0)
+    most = stored.max(axis=1)[:, None]
     cycles = -(-pixels // arch.tile_pixels) * most * tiles * taps
     cycles = np.where(cycles > 0, cycles + overhead, 0)
     rows = -(-fields["cout"] // b0) * -(-fields["cin"] // b1)
     block_macs = pixels.sum(axis=1) * taps[:, 0] * b0 * b1
     dense = np.broadcast_to(block_macs * rows.sum(axis=1), instr.count)
-    done = np.broadcast_to(block_macs * fields["blocks"].sum(axis=1), instr.count)
+    done = np.broadcast_to(block_macs * stored.sum(axis=1), instr.count)
     return Work(_seconds(cycles, instr, arch), 0, int(done.sum()), int(dense.sum()))
 
 

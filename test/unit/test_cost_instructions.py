@@ -173,6 +173,13 @@ def test_pixels_fill_matrix_operations_across_rows():
     assert seconds(conv(h=3, w=3, blocks=1, k=(1, 1))) == [[3 * CYCLE] * 4]
 
 
+def test_rows_without_channels_compute_nothing():
+    made = work_of(conv(h=1, w=4, blocks=6, cout=(16, 8, 0, 0), k=(1, 1)), EXACT)
+    assert made.macs == 16 * 64 * (6 + 6)
+    assert made.macs_dense == 16 * 64 * (16 + 8)
+    assert made.seconds.tolist() == [[6 * CYCLE] * 4]
+
+
 def test_conv_differs_from_pass_to_pass():
     made = conv((2, 2), h=1, w=4, blocks=((4,) * 4, (2,) * 4) * 2, k=(1, 1))
     assert seconds(made) == [[n * CYCLE] * 4 for n in (4, 2, 4, 2)]
