@@ -26,9 +26,11 @@ help: ## list the targets
 demo: $(VENV)/run.stamp ## ResNet-50 dense and sparse: prepare, compile, simulate, compare (1 min)
 	@$(BIN)/python examples/resnet50.py
 
+# Every core has a worker of its own; threads inside them would only be in each other's way.
+test: export OPENBLAS_NUM_THREADS := 1
 test: $(VENV)/test.stamp ## the tests: FileCheck with lit, then pytest (4 min)
 	$(BIN)/lit -sv test
-	$(BIN)/pytest -q -n auto --maxprocesses 8 --dist worksteal
+	$(BIN)/pytest -q -n auto --maxprocesses 8 --dist loadgroup
 
 check: $(VENV)/dev.stamp ## format, lint, and strict types
 	$(BIN)/ruff check
