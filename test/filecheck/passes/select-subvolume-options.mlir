@@ -20,7 +20,7 @@
 // ZERO: bsc-opt: error: select-subvolume: rows must be a whole number of at least 1, not 0
 // NINE: error: select-subvolume: %y: cin must be a multiple of 8, not 9
 // LARGE: error: select-subvolume: %y: no subvolume with rows 28, width 14, cin 64 fits in a core of 24576 bytes (and 16384 of accumulators): give less
-// TINY: error: select-subvolume: %y: not one pixel of eight channels fits in a core of 256 bytes (and 16384 of accumulators): run --split-width=factor=2 or --split-cin=factor=2 first
+// TINY: error: select-subvolume: %y: one pixel of 8 channels needs 768 bytes of a core (weights 640, in 96, out 32); it has 256 bytes
 
 bsw.weight @w : !bsw.weight<64x3x3x64, pos 7> {data = #bsw.payload<splat 3, size 36864>}
 
