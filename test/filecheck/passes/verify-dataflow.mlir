@@ -1,0 +1,48 @@
+// A program of one layer on one core, by hand.  It is right:
+// RUN: bsc-opt --verify-dataflow %s | filecheck %s
+// CHECK: dataflow.program "copy"
+
+// and wrong in one word each time:
+// RUN: sed 's/core 0 iter 1 h=4 w=4/core 65472 iter 1 h=4 w=4/' %s | not bsc-opt --verify-dataflow 2>&1 | filecheck %s --check-prefix=CORE
+// CORE: error: verify-dataflow: copy: LOADFM reaches core address 0x10040; a core has 65536 bytes
+
+// RUN: sed 's/in=0 /in=64 /' %s | not bsc-opt --verify-dataflow 2>&1 | filecheck %s --check-prefix=NOBODY
+// NOBODY: error: verify-dataflow: copy: COPY reads core 0x40 .. 0xc0, which nobody has written
+
+// RUN: sed 's/rel=m_0"/rel=f_in"/' %s | not bsc-opt --verify-dataflow 2>&1 | filecheck %s --check-prefix=WAITS
+// WAITS: error: verify-dataflow: copy: LOADFM acquires m_0 when it is 0, 1 needed: in text order this waits for ever
+
+// RUN: sed 's/rel=f_in,k_1/rel=k_1/' %s | not bsc-opt --verify-dataflow 2>&1 | filecheck %s --check-prefix=BALANCE
+// BALANCE: error: verify-dataflow: lock f_in ends at 0, declared initial value 1: acquires and releases do not balance
+
+// RUN: sed 's/rel=f_in,k_1/rel=f_in,k_1,m_0/' %s | not bsc-opt --verify-dataflow 2>&1 | filecheck %s --check-prefix=REACH
+// REACH: error: verify-dataflow: copy: COPY does not reach memtile lock m_0
+
+// or on a machine that has less:
+// RUN: sed 's/{lock_max = 63}/{lock_max = 1, core_locks = 2}/' %s | not bsc-opt --verify-dataflow 2>&1 | filecheck %s --check-prefix=LOCKS
+// LOCKS: error: verify-dataflow: 3 locks on each core tile; it has 2
+// RUN: sed 's/{lock_max = 63}/{core_descriptors = 1}/' %s | not bsc-opt --verify-dataflow 2>&1 | filecheck %s --check-prefix=DESCRIPTORS
+// DESCRIPTORS: error: verify-dataflow: copy: 2 descriptors on a core tile; it has 1
+
+builtin.module attributes {bsc.arch = #dataflow.arch<"one", "paper-1x1", {lock_max = 63}>} {
+  dataflow.program "copy" {
+    dataflow.lock "f_in" "core" init 1
+    dataflow.lock "k_0" "core" init 0
+    dataflow.lock "k_1" "core" init 0
+    dataflow.lock "m_0" "memtile" init 0
+    dataflow.lock "m_1" "memtile" init 0
+    dataflow.tensor "t0" "x" shape [4, 4, 8] type "i8" pos 4 pixel 8 ddr 0
+    dataflow.tensor "t1" "y" shape [4, 4, 8] type "i8" pos 3 pixel 8 ddr 128
+    dataflow.port "input" "t0" #qnn.host<"x", "int8", "NCHW", [1, 8, 4, 4], zero 0>
+    dataflow.port "output" "t1" #qnn.host<"y", "int8", "NCHW", [1, 8, 4, 4], zero 0>
+    dataflow.ready "t0" #dataflow.place<ddr 0x0>
+    dataflow.layer "copy" op "requantize"
+    %0 = dataflow.load "ddr 0 memtile 0 iter 1 h=4 w=4 c=8 drow=32 dpix=8 row=32 pix=8 rel=m_0"
+    dataflow.stage "body"
+    %1 = dataflow.loadfm "Lock k_0 memtile 0 core 0 iter 1 h=4 w=4 c=8 row=32 pix=8 acq=f_in,m_0"
+    %2 = dataflow.copy "iteration 1 in=0 out=192 h=4 w=4 c=8 xpos=4 post=round(3) acq=k_0 rel=f_in,k_1"
+    %3 = dataflow.writefm "Lock k_1 memtile 128 core 192 iter 1 h=4 w=4 c=8 coff=0 row=32 pix=8 rel=m_1"
+    dataflow.ready "t1" #dataflow.place<memtile 0x80, w [0, 4]>
+    %4 = dataflow.write "ddr 128 memtile 128 iter 1 h=4 w=4 c=8 drow=32 dpix=8 row=32 pix=8 acq=m_1"
+  }
+}
