@@ -102,10 +102,15 @@ def count(text: str) -> Counts:
 
 
 def _macs(line: Line, rows: int, cols: int) -> int:
-    fields = (("h", ()), ("w", (cols,)), ("blocks", (rows,)))
-    parts = [[sum(n) for n in line.numbers(name, extents)] for name, extents in fields]
+    channels, stored = (line.numbers(name, (rows,)) for name in ("cout", "blocks"))
+    # A row of cores without output channels computes nothing.
+    blocks = [
+        sum(count for cout, count in zip(*row, strict=True) if cout)
+        for row in zip(channels, stored, strict=True)
+    ]
+    pixels = [[sum(n) for n in line.numbers(*field)] for field in (("h", ()), ("w", (cols,)))]
     pairs = [[math.prod(n) for n in line.numbers(name, (2,))] for name in ("k", "blk")]
-    return sum(map(math.prod, zip(*parts, *pairs, strict=True)))
+    return sum(map(math.prod, zip(blocks, *pixels, *pairs, strict=True)))
 
 
 def _box_bytes(line: Line, cols: int) -> int:

@@ -76,10 +76,13 @@ def _box_bytes(fields: Fields) -> int:
 
 
 def _macs(fields: Fields) -> int:
-    """Output pixels of all columns x kernel x stored blocks of all rows x their size."""
+    """Output pixels of all columns x kernel x stored blocks of all rows x their size.  A row
+    without output channels computes nothing, whatever number of blocks stands for it."""
     total = 0
     for i in range(fields.instr.count):
         kernel, block = (math.prod(_numbers(fields, i, name)) for name in ("k", "blk"))
         pixels = _sum(fields, i, "h") * _sum(fields, i, "w")
-        total += pixels * kernel * _sum(fields, i, "blocks") * block
+        rows = zip(_numbers(fields, i, "cout"), _numbers(fields, i, "blocks"), strict=True)
+        stored = sum(blocks for cout, blocks in rows if cout)
+        total += pixels * kernel * stored * block
     return total
