@@ -10,7 +10,7 @@ A block of b0 x KH x KW x b1 numbers that are all zero is left out (the paper, s
 
 Almost-zero blocks are never dropped.  Where leaving blocks out would not make the work
 less (blocks smaller than the matrix tile, a weight without zero blocks), the weight is
-marked `format = "dense"` with blocks of 8x8, all of them stored.
+marked `format = "dense"` with blocks of 8x8, all of them stored.  Needs no other pass.
 """
 
 from __future__ import annotations

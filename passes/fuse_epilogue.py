@@ -20,6 +20,7 @@ result, and that requantization is folded like any other:
     %y = tensor.insert_slice %b into %0[0, 0, 0, 32] [1, 8, 8, 32] [1, 1, 1, 1] …
 
 Tensors that are no longer made are listed, each with the reason, in `qnn.elided`.
+Needs no other pass.
 """
 
 from __future__ import annotations

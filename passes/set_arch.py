@@ -6,7 +6,8 @@
     builtin.module attributes {bsc.arch = #dataflow.arch<"paper-2x2">} { … }
 
 Without it every pass takes `paper-4x4`.  A pass reads no files: `bsc-opt` reads a user's
-TOML file (`--set-arch=mine.toml`) and hands its text to the pass.
+TOML file (`--set-arch=mine.toml`) and hands its text to the pass.  Needs no other pass; comes
+first, as what the other passes have decided holds for the machine that was there.
 """
 
 from __future__ import annotations

@@ -9,6 +9,9 @@ with the last piece:
     // bsc-opt --split-cin=factor=2
     %s = qnn.conv2d %x0, %w0 : … -> tensor<…xi32, #qnn.pos<12>>
     %y = qnn.conv2d %x1, %w1 partial %s : … -> tensor<…xi8, #qnn.pos<4>>
+
+Needs no other pass, but comes after --split-width and --split-cout: where those make a layer
+fit, nothing is left to do.
 """
 
 from __future__ import annotations

@@ -11,7 +11,8 @@ in slices of rows, each with the halo that its window needs (section 4.3 of the 
     …
 
 Without `factor`, layers are cut into as few slices as fit, and those that fit are left
-alone.
+alone.  Needs no other pass, but comes after --split-width and --split-cout: how large a slice
+is depends on what they have cut.
 """
 
 from __future__ import annotations

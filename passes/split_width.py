@@ -12,7 +12,7 @@ paper).  A global pool has no W left to share; its columns share C:
     %m = qnn.global_avg_pool %y {columns = #dataflow.spread<c [0, 16, 32, 48, 64]>} : …
 
 In time, a layer of which not even one row fits in the memtiles is cut into several
-operations on slices of columns; `factor` cuts every layer.
+operations on slices of columns; `factor` cuts every layer.  Needs no other pass.
 """
 
 from __future__ import annotations
