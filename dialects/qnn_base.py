@@ -216,5 +216,7 @@ class ComputeOp(IRDLOperation, ABC):
         if self.rows is not None:
             if self.rows.data.axis != "c":
                 raise VerifyException("rows share output channels: a spread over c")
-            verify_covers("rows", self.rows.data, channels)
+            # As long as there are no columns, their share of the channels is not known.
+            if self.columns is not None or self.shape[2] > 1:
+                verify_covers("rows", self.rows.data, channels)
             verify_pieces(self, "rows", self.rows.data, "rows")

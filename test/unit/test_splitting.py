@@ -1,0 +1,148 @@
+"""Splits in any order, by any factor, keep the values.
+
+The reference interpreter runs a module before and after; what a piece forgets to write
+shows, as new tensors are not zero there.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from exactness import argument_names, main_of
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from qdq_models import QdqBuilder, random_input
+from varied_networks import outcome_of, random_arch, varied_network
+from xdsl.dialects.builtin import ModuleOp
+from xdsl.dialects.func import FuncOp
+from xdsl.dialects.tensor import InsertSliceOp
+
+from bsc import oracle
+from bsc.dialects.machine import ARCH, ArchAttr
+from bsc.dialects.qnn_base import ComputeOp
+from bsc.dialects.slices import box_of
+from bsc.frontend import import_onnx
+from bsc.interpreter import run_every_tensor, run_module
+from bsc.numerics import Int8
+from bsc.pipelines import parse_specs, resolve, run_passes
+
+SPLITS = ("split-width", "split-cout", "split-cin", "split-height")
+BEFORE = "fuse-epilogue,detect-block-sparsity"
+AFTER = (
+    "select-subvolume,schedule,alloc-memtile,pack-weights,lower-to-dataflow,chain-locks,"
+    "annotate-cost,verify-dataflow"
+)
+
+
+class Case:
+    """A random network on a random machine, with inputs and what it computes."""
+
+    def __init__(self, seed: int):
+        self.model, self.arch = varied_network(seed), random_arch(seed)
+        imported = import_onnx(self.model)
+        expected = oracle.quantized_tensors(self.model, random_input(self.model, seed))
+        names = argument_names(imported)
+        self.inputs: list[Int8] = [oracle.to_nhwc(expected[name]) for name in names]
+        self.module = imported.module
+        self.module.attributes[ARCH] = ArchAttr(self.arch)
+        self.tensors = run_every_tensor(self.module, self.inputs)
+        self.results = run_module(self.module, self.inputs)
+
+    def check(self, specs: str) -> ModuleOp:
+        """Run passes on a copy and compare; returns the copy."""
+        module = self.module.clone()
+        run_passes(module, resolve(parse_specs(specs)))
+        module.verify()
+        for found, result in zip(run_module(module, self.inputs), self.results, strict=True):
+            np.testing.assert_array_equal(found, result, err_msg=specs)
+        for name, tensor in run_every_tensor(module, self.inputs).items():
+            np.testing.assert_array_equal(tensor, self.tensors[name], err_msg=name)
+        return module
+
+
+def spec(name: str, factor: int | None) -> str:
+    """A pass with its factor, if it is given one."""
+    return name if factor is None else f"{name}{{factor={factor}}}"
+
+
+factors = st.one_of(st.none(), st.integers(1, 5))
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.integers(700, 760),
+    st.booleans(),
+    st.lists(st.tuples(st.sampled_from(SPLITS), factors), min_size=1, max_size=6),
+)
+def test_any_splits_in_any_order(seed: int, fused: bool, splits: list[tuple[str, int | None]]):
+    """Also the same split again and again, and without any pass before."""
+    specs = [spec(name, factor) for name, factor in splits]
+    Case(seed).check(",".join([BEFORE, *specs] if fused else specs))
+
+
+ORDERS: list[tuple[str, ...]] = list(itertools.permutations(SPLITS))
+
+
+@pytest.mark.parametrize("order", ORDERS[::3], ids=lambda order: " ".join(order))
+def test_programs_of_splits_in_another_order(order: tuple[str, ...]):
+    seed = 800 + ORDERS.index(order)
+    rng = np.random.default_rng(seed)
+    specs = [spec(name, int(rng.integers(1, 4))) for name in order]
+    whole = ",".join([BEFORE, *specs, AFTER])
+    Case(seed).check(",".join([BEFORE, *specs]))
+    outcome = outcome_of(varied_network(seed), random_arch(seed), whole)
+    assert outcome.kind != "wrong", outcome.reason
+    assert outcome.kind == "ok" or " of each memtile" in outcome.reason
+
+
+def coverage(module: ModuleOp) -> dict[int, np.typing.NDArray[np.int64]]:
+    """How often each element of a tensor that is put together is written."""
+    (main,) = (op for op in module.ops if isinstance(op, FuncOp))
+    counts: dict[int, np.typing.NDArray[np.int64]] = {}
+    chain: dict[object, int] = {}
+    for op in main.body.block.ops:
+        if not isinstance(op, InsertSliceOp):
+            continue
+        key = chain.setdefault(op.dest, len(chain))
+        chain[op.result] = key
+        box = box_of(op)
+        shape = tuple(op.result.type.get_shape())
+        array = counts.setdefault(key, np.zeros(shape, np.int64))
+        index = tuple(slice(o, o + s) for o, s in zip(box.offsets, box.sizes, strict=True))
+        array[index] += 1
+    return counts
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.integers(1, 60),
+    st.integers(1, 60),
+    st.integers(1, 40),
+    st.lists(st.tuples(st.sampled_from(SPLITS), st.integers(1, 6)), min_size=1, max_size=3),
+)
+def test_pieces_cover_a_tensor_exactly_once(
+    rows: int, cols: int, cout: int, splits: list[tuple[str, int]]
+):
+    """56 over 4, 7 over 4, 1 over 4, and everything between."""
+    b = QdqBuilder()
+    y = b.conv(b.input((1, 9, rows, cols)), cout, (3, 3), pads=(1, 1, 1, 1))
+    module = import_onnx(b.model(y)).module
+    run_passes(module, resolve(parse_specs(",".join(spec(*split) for split in splits))))
+    for counts in coverage(module).values():
+        assert (counts == 1).all()
+
+
+@pytest.mark.parametrize(("size", "pieces"), [(56, 4), (7, 4), (1, 1), (5, 3), (4, 4)])
+@pytest.mark.parametrize(("name", "dim"), [("split-width", 2), ("split-height", 1)])
+def test_four_pieces_of_any_size(name: str, dim: int, size: int, pieces: int):
+    b = QdqBuilder()
+    dims = (1, 4, 3, size) if dim == 2 else (1, 4, size, 3)
+    y = b.conv(b.input(dims), 8, (3, 3), pads=(1, 1, 1, 1))
+    imported = import_onnx(b.model(y))
+    run_passes(imported.module, resolve(parse_specs(f"{name}{{factor=4}}")))
+    found = [op for op in main_of(imported).body.block.ops if isinstance(op, ComputeOp)]
+    assert len(found) == pieces
+    assert sum(op.shape[dim] for op in found) == size
+    assert max(op.shape[dim] for op in found) == -(-size // 4)
