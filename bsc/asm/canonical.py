@@ -6,7 +6,8 @@ could say what is not so, and nobody would notice.  So it is fixed: it repeats t
 the first element that is used, in its own row of the grid if that has one, and is 0 in a
 field that is not used at all (1 for a stride or dilation of a window).  That is also what
 is shortest in print.  Only the width of a column without channels is always 0.  Buffers
-have no more addresses than come into use.
+have no more addresses than come into use, a stride of the iterations is left out if there
+is one iteration, and an average divides by the `window` if there is no padding.
 """
 
 from __future__ import annotations
@@ -29,13 +30,15 @@ Arrays = Mapping[str, IntArray]
 
 _WIDTHS = ("w", "wl", "wr")
 _PAIRS = ("s", "d")
+_STEPS = ("hstep", "cstep")
 _NEIGHBOURS = (("memtile", "w", 0), ("left", "wl", -1), ("right", "wr", 1))
 
 
 def canonical(instr: Instr, arch: Arch) -> Instr:
     """The same instruction with all elements that nothing depends on as they must be."""
-    wanted = _corrections(instr, check_fields(instr, arch))
-    return replace(instr, fields={**instr.fields, **wanted})
+    wanted = {**instr.fields, **_corrections(instr, check_fields(instr, arch))}
+    fields = {name: value for name, value in wanted.items() if value is not None}
+    return replace(instr, fields=fields)
 
 
 def trimmed(instr: Instr) -> Instr:
@@ -52,24 +55,36 @@ def trimmed(instr: Instr) -> Instr:
 def check_canonical(instr: Instr, arrays: Arrays) -> None:
     """Check that an instruction is `canonical` and `trimmed`.  Raises BscError."""
     for name, value in _corrections(instr, arrays).items():
-        raise BscError(
-            f"{name} has numbers that nothing depends on; write {print_value(value)}"
-        )
+        if value is None:
+            raise BscError(f"{name} is of no use here; leave it out")
+        text = value if isinstance(value, str) else print_value(value)
+        raise BscError(f"nothing depends on all of {name}: write {text}")
     for name, value in trimmed(instr).fields.items():
         if value != instr.fields[name]:
             raise BscError(f"{instr.count} iterations do not come to use all of {name}")
 
 
-def _corrections(instr: Instr, arrays: Arrays) -> dict[str, Value]:
-    """The fields that must be written otherwise."""
-    found: dict[str, Value] = {}
+def _corrections(instr: Instr, arrays: Arrays) -> dict[str, Value | str | None]:
+    """The fields that must be written otherwise; None for those that must be left out."""
+    found: dict[str, Value | str | None] = {}
     for name, used in used_elements(instr, arrays).items():
         array = arrays[name]
-        if name in instr.fields and not (mask := _fitted(used, array)).all():
-            wanted = _filled(name, array, mask)
-            if not np.array_equal(wanted, array):
-                found[name] = _as_value(name, wanted)
+        if name not in instr.fields or (mask := _fitted(used, array)).all():
+            continue
+        if name in _STEPS and not mask.any():
+            found[name] = None
+            continue
+        wanted = _filled(name, array, mask)
+        if not np.array_equal(wanted, array):
+            found[name] = _as_value(name, wanted)
+    if instr.fields.get("count", "window") != "window" and not _pads(arrays):
+        found["count"] = "window"
     return found
+
+
+def _pads(arrays: Arrays) -> bool:
+    """Whether any window reaches beyond the input."""
+    return any(bool(arrays[name].any()) for name in ("pt", "pb", "pl", "pr"))
 
 
 def _as_value(name: str, array: IntArray) -> Value:

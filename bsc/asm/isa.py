@@ -295,6 +295,5 @@ LAYER_OPS: dict[str, tuple[str, ...]] = {
     "avg_pool": ("AVGPOOL",),
     "global_avg_pool": ("AVGPOOL",),
     "requantize": ("COPY",),
-    "concat": ("COPY",),
 }
 """What a layer may compute with, by its `op`."""

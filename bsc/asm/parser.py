@@ -243,7 +243,8 @@ class _Reader:
         if axis not in ("w", "c", "all") or (axis == "all") == ("bounds" in given):
             raise BscError("spread=w or c with bounds, or spread=all")
         bounds = parse_numbers(given.get("bounds", "[0]"))
-        size = {"w": tensor.shape[1], "c": tensor.shape[2]}.get(axis, 0)
+        stored = tensor.pixel // (1 if tensor.type == "i8" else 4)
+        size = {"w": tensor.shape[1], "c": stored}.get(axis, 0)
         if axis != "all" and not _cuts(bounds, size, self.program.arch.cols):
             raise BscError(f"bounds={given['bounds']} do not cut {axis.upper()} = {size}")
         address = parse_int(given["memtile"], least=0)
@@ -256,9 +257,9 @@ class _Reader:
 
 
 def _cuts(bounds: tuple[int, ...], size: int, pieces: int) -> bool:
-    """Whether boundaries rise from 0 to at least `size`, one piece a column."""
+    """Whether boundaries rise from 0 to `size`, one piece a column."""
     rising = list(bounds) == sorted(bounds) and bounds[0] == 0
-    return rising and len(bounds) == pieces + 1 and bounds[-1] >= size
+    return rising and len(bounds) == pieces + 1 and bounds[-1] == size
 
 
 def _make_arch(given: dict[str, int | float | str]) -> Arch:

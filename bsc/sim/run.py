@@ -26,13 +26,16 @@ from bsc.sim.transfers import move, parts
 
 @dataclass
 class Result:
-    """`outputs` and, if asked for, every `tensor` that the program makes, by ONNX name.
+    """`outputs` and, if asked for, every one of the `tensors` that the program makes, by ONNX
+    name; those that only the program has a name for (partial sums) are `others`.
 
-    Outputs have their ONNX dimensions; tensors are (1, C, H, W) int8.
+    Outputs have their ONNX dimensions; tensors are (1, C, H, W), int8 or, among the others,
+    int32.
     """
 
     outputs: dict[str, npt.NDArray[Any]] = field(default_factory=dict[str, npt.NDArray[Any]])
     tensors: dict[str, Ints] = field(default_factory=dict[str, Ints])
+    others: dict[str, Ints] = field(default_factory=dict[str, Ints])
 
 
 def run_program(
@@ -114,12 +117,12 @@ def _capture(machine: Machine, program: Program, ready: Ready, result: Result) -
     raw = np.concatenate([piece.bytes for piece in pieces], axis=2 if ready.axis == "c" else 1)
     values = np.ascontiguousarray(raw).view(dtype)[:, :, : tensor.shape[2]]
     nchw = np.ascontiguousarray(values.transpose(2, 0, 1))[None]
+    if not tensor.onnx_name:
+        result.others[tensor.name] = nchw
+        return
     names = [tensor.onnx_name]
     names += [alias.onnx_name for alias in program.aliases if alias.of == ready.tensor]
-    for name in names:
-        # A tensor that only the compiler knows has no name in the model.
-        if name:
-            result.tensors[name] = nchw
+    result.tensors |= dict.fromkeys(names, nchw)
 
 
 def _pieces(machine: Machine, tensor: Tensor, ready: Ready) -> list[Data]:

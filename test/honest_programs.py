@@ -1,0 +1,124 @@
+"""Three small programs that between them use nearly all of the instruction set.
+
+`chain` is a padded residual network on 4 x 4 cores; `squeezed` a sparse network on 2 x 2
+cores with so little memory that it is split in COUT and CIN and spilled to DDR; `mixed` has
+everything else: pools, depthwise, dense, concat, sums and products, on 3 x 2 cores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import onnx
+from qdq_models import Array, QdqBuilder, random_input
+
+import bsc
+from bsc.api import load
+from bsc.arch import Arch
+from bsc.asm.packed import Bytes
+from bsc.asm.parser import parse_program
+from bsc.errors import BscError
+from bsc.sim import run_program
+
+Results = dict[str, Array]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A program, what it is run on, and the model that it comes from."""
+
+    model: onnx.ModelProto
+    text: str
+    blob: Bytes
+    inputs: dict[str, Array]
+
+
+def _chain() -> tuple[onnx.ModelProto, Arch]:
+    b = QdqBuilder(1)
+    x = b.conv(b.input((1, 5, 12, 11)), 16, (3, 3), pads=(1, 1, 1, 1), activation="Relu")
+    y = b.conv(x, 16, (3, 3), pads=(1, 1, 1, 1))
+    z = b.binary("Add", x, y, "Relu")
+    out = b.conv(z, 20, (3, 3), strides=(2, 2), pads=(1, 1, 1, 1), bias=np.int8)
+    return b.model(out, name="chain"), Arch("chain", rows=4, cols=4)
+
+
+def _squeezed() -> tuple[onnx.ModelProto, Arch]:
+    b = QdqBuilder(2)
+    x = b.input((1, 88, 4, 4))
+    y = b.conv(x, 8, (3, 3), pads=(1, 1, 1, 1), activation="Relu")
+    (weight,) = (t for t in b.initializers.values() if list(t.dims) == [8, 88, 3, 3])
+    values = onnx.numpy_helper.to_array(weight).copy()
+    for block in b.rng.choice(11, 5, replace=False):
+        values[:, 8 * block : 8 * block + 8] = 0
+    weight.CopyFrom(onnx.numpy_helper.from_array(values, weight.name))
+    z = b.binary("Add", x, b.conv(y, 88))
+    arch = Arch(
+        "squeezed",
+        rows=2,
+        cols=2,
+        memtile_bytes=4096,
+        core_data_bytes=2048,
+        core_scratch_bytes=2048,
+    )
+    return b.model(z, y, name="squeezed"), arch
+
+
+def _mixed() -> tuple[onnx.ModelProto, Arch]:
+    b = QdqBuilder(3)
+    x, other = b.input((1, 12, 9, 7)), b.input((1, 12, 9, 7), pos=5)
+    y = b.conv(b.binary("Add", x, other), 12, (3, 3), pads=(1, 1, 1, 1), groups=12)
+    most = b.pool("MaxPool", y, (3, 3), (2, 2), (1, 1, 1, 1))
+    mean = b.pool("AveragePool", other, (3, 3), (2, 2), (1, 1, 1, 1), pos=6)
+    both = b.concat([b.binary("Mul", most, mean), most])
+    scores = b.gemm(b.flatten(b.global_pool(both), rounded=True), 10)
+    arch = Arch("mixed", rows=3, cols=2, memtile_bytes=16384, core_data_bytes=8192)
+    return b.model(scores, both, name="mixed"), arch
+
+
+_MODELS: dict[str, Callable[[], tuple[onnx.ModelProto, Arch]]] = {
+    "chain": _chain,
+    "squeezed": _squeezed,
+    "mixed": _mixed,
+}
+NAMES = tuple(_MODELS)
+
+
+@cache
+def subject(name: str) -> Subject:
+    """One of the three."""
+    model, arch = _MODELS[name]()
+    compiled = bsc.compile(model, arch)
+    _, blob = load(compiled)
+    return Subject(model, compiled.program, blob, random_input(model, 0))
+
+
+def results(text: str, blob: Bytes, inputs: dict[str, Array]) -> Results:
+    """All that a program says and makes: its outputs, its tensors, and the names of those
+    that it does not make."""
+    program = parse_program(text)
+    run = run_program(program, blob, inputs, every_tensor=True)
+    return {
+        **{f"tensor {name}": value for name, value in run.tensors.items()},
+        **{f"other {name}": value for name, value in run.others.items()},
+        **{f"output {name}": value for name, value in run.outputs.items()},
+        **{f"elided {elided.onnx_name}": np.zeros(0) for elided in program.elided},
+    }
+
+
+def noticed(text: str, blob: Bytes, inputs: dict[str, Array], wanted: Results) -> str:
+    """How a changed program is found out: by an `error`, or by results of other `names` or
+    `values`; empty if it is not."""
+    try:
+        found = results(text, blob, inputs)
+    except BscError:
+        return "error"
+    if found.keys() != wanted.keys():
+        return "names"
+    same = all(
+        found[name].dtype == value.dtype and np.array_equal(found[name], value)
+        for name, value in wanted.items()
+    )
+    return "" if same else "values"
