@@ -95,7 +95,7 @@ def check_program(path: Path) -> bsc.CheckResult:
 
 def heading(text: str) -> None:
     """Print what comes next."""
-    print_lines("", text)
+    print_lines("", text, "─" * len(text))
 
 
 def done(path: Path, start: float) -> None:
