@@ -1,0 +1,98 @@
+"""The plan of what stays in the memtiles, held against a count of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bsc.dialects.placement import Spread, SpreadAxis
+from bsc.residency import Item, Use, plan
+
+STEPS = 6
+EVERYWHERE = Spread(SpreadAxis.ALL)
+
+
+@st.composite
+def items(draw: st.DrawFn) -> Item:
+    """A tensor that is written at one or two steps, or by the host, then read at some; an
+    operation may read it twice."""
+
+    def use(step: int, whole: bool = False) -> Use:
+        # What is written at once has the spread of the whole.
+        accepted = whole or draw(st.integers(0, 4)) > 0
+        staged = draw(st.integers(1, 30))
+        return Use(step, staged, staged, EVERYWHERE, lambda spread: accepted)
+
+    writes = sorted(draw(st.sets(st.integers(0, STEPS - 2), max_size=2)))
+    after = writes[-1] + 1 if writes else 0
+    reads = sorted(draw(st.lists(st.integers(after, STEPS - 1), max_size=4)))
+    whole = draw(st.integers(1, 60))
+    item = Item(
+        "tensor",
+        lambda spread: whole,
+        whole,
+        tuple(use(step, len(writes) == 1) for step in writes),
+        tuple(use(step) for step in reads),
+        draw(st.booleans()),
+    )
+    item.keep_all()
+    return item
+
+
+def segments(item: Item, resident: Sequence[bool]) -> list[list[list[Use]]]:
+    """The events of a tensor, in runs between which it goes to DDR."""
+    events = [list(item.writes)] if item.writes else []
+    events += [[use] for use in item.reads]
+    runs: list[list[list[Use]]] = []
+    for index, event in enumerate(events):
+        if index and resident[index - 1]:
+            runs[-1].append(event)
+        else:
+            runs.append([event])
+    return runs
+
+
+def load(item: Item, resident: Sequence[bool], assembled: bool, step: int) -> int:
+    """Bytes of a tensor in a memtile at a step."""
+    total = 0
+    for index, run in enumerate(segments(item, resident)):
+        uses = [use for event in run for use in event]
+        written = index == 0 and bool(item.writes)
+        if len(run) > 1 or (written and assembled):
+            lower, upper = uses[0].step, uses[-1].step
+            total += item.total if lower <= step <= upper else 0
+        else:
+            total += sum(use.staged for use in uses if use.step == step)
+    return total
+
+
+def staged(item: Item, step: int) -> int:
+    """Bytes of a tensor at a step if nothing of it stays."""
+    return load(item, [False] * len(item.resident), len(item.writes) == 1, step)
+
+
+@given(
+    st.lists(items(), min_size=1, max_size=5),
+    st.dictionaries(st.integers(0, STEPS - 1), st.integers(1, 40)),
+    st.integers(10, 200),
+)
+def test_every_step_fits_or_cannot(tensors: list[Item], fixed: dict[int, int], capacity: int):
+    shortages = plan(tensors, fixed, dict.fromkeys(range(STEPS), capacity))
+    short = {shortage.step: shortage for shortage in shortages}
+    for step in range(STEPS):
+        loads = [load(i, i.resident, i.assembled, step) for i in tensors]
+        needed = fixed.get(step, 0) + sum(loads)
+        if step in short:
+            assert short[step].needed == needed > capacity
+            assert fixed.get(step, 0) + sum(staged(i, step) for i in tensors) > capacity
+        else:
+            assert needed <= capacity
+
+
+@given(st.lists(items(), min_size=1, max_size=5))
+def test_nothing_moves_where_all_fits(tensors: list[Item]):
+    before = [(item.assembled, list(item.resident)) for item in tensors]
+    assert plan(tensors, {}, dict.fromkeys(range(STEPS), 10**6)) == []
+    assert [(item.assembled, item.resident) for item in tensors] == before
