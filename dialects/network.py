@@ -73,6 +73,8 @@ class Network:
         op = self.symbols.lookup(name)
         if not isinstance(op, WeightOp):
             fail(value.owner, f"@{name} is not a bsw.weight")
+        if value.type != op.type:
+            fail(value.owner, f"@{name} has type {op.type}, not {value.type}")
         cout, cin = (0, op.type.shape[0]), (0, op.type.shape[3])
         for cout_range, cin_range in reversed(ranges):
             cout = (cout[0] + cout_range[0], cout[0] + cout_range[1])

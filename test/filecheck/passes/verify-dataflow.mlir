@@ -22,6 +22,10 @@
 // RUN: sed 's/{lock_max = 63}/{lock_max = 1, core_locks = 2}/' %s | not bsc-opt --verify-dataflow 2>&1 | filecheck %s --check-prefix=LOCKS
 // LOCKS: error: verify-dataflow: 3 locks on each core tile; it has 2
 // RUN: sed 's/{lock_max = 63}/{core_descriptors = 1}/' %s | not bsc-opt --verify-dataflow 2>&1 | filecheck %s --check-prefix=DESCRIPTORS
+// RUN: sed 's/{lock_max = 63}/{lock_max = 2}/; s/rel=m_0"/rel=m_0*3"/' %s | not bsc-opt --verify-dataflow 2>&1 | filecheck %s --check-prefix=HIGH
+// HIGH: error: verify-dataflow: copy: LOAD raises m_0 to 3; a lock goes up to 2
+// RUN: sed 's/{lock_max = 63}/{memtile_bytes = 1024}/; s/row=32 pix=8 rel=m_0"/row=512 pix=8 rel=m_0"/' %s | not bsc-opt --verify-dataflow 2>&1 | filecheck %s --check-prefix=SPAN
+// SPAN: error: verify-dataflow: copy: LOAD spans 1568 bytes of a memtile of 1024
 // DESCRIPTORS: error: verify-dataflow: copy: 2 descriptors on a core tile; it has 1
 
 builtin.module attributes {bsc.arch = #dataflow.arch<"one", "paper-1x1", {lock_max = 63}>} {
