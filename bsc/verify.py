@@ -1,9 +1,9 @@
 """Checking a program without running it.
 
-What the machine has not got (memory, locks, descriptors), what nobody has written before
-it is read, and locks that do not come out even in the order of the text.  Ranges of bytes
-are hulls (`bsc.asm.footprint`), so that a whole network is checked in a fraction of a
-second; the simulator checks every byte.
+What the machine has not got (memory, locks, descriptors and their dimensions), what nobody
+has written before it is read, and locks that do not come out even in the order of the text.
+Ranges of bytes are hulls (`bsc.asm.footprint`), so that a whole network is checked in a
+fraction of a second; the simulator checks every byte.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 
 from bsc.arch import Arch
+from bsc.asm.dimensions import dimensions
 from bsc.asm.footprint import Access, accesses
 from bsc.asm.isa import Engine
 from bsc.asm.order import stage_order, units
@@ -99,6 +100,12 @@ def _check_descriptors(unit: list[Instr], arch: Arch) -> None:
     ):
         if limit and count > limit:
             raise BscError(f"{count} descriptors on a {tile} tile; it has {limit}")
+    for instr in transfers:
+        if (count := dimensions(instr, arch)) > arch.transfer_dims:
+            raise BscError(
+                f"{instr.mnemonic} moves data of {count} dimensions; a transfer of "
+                f"{arch.name} has up to {arch.transfer_dims}"
+            )
 
 
 def _core(instr: Instr) -> Slots | None:

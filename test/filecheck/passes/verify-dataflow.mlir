@@ -26,6 +26,8 @@
 // HIGH: error: verify-dataflow: copy: LOAD raises m_0 to 3; a lock goes up to 2
 // RUN: sed 's/{lock_max = 63}/{memtile_bytes = 1024}/; s/row=32 pix=8 rel=m_0"/row=512 pix=8 rel=m_0"/' %s | not bsc-opt --verify-dataflow 2>&1 | filecheck %s --check-prefix=SPAN
 // SPAN: error: verify-dataflow: copy: LOAD spans 1568 bytes of a memtile of 1024
+// RUN: sed 's/{lock_max = 63}/{transfer_dims = 2}/; s/row=32 pix=8 rel=m_0"/row=128 pix=16 rel=m_0"/' %s | not bsc-opt --verify-dataflow 2>&1 | filecheck %s --check-prefix=DIMENSIONS
+// DIMENSIONS: error: verify-dataflow: copy: LOAD moves data of 3 dimensions; a transfer of one has up to 2
 // DESCRIPTORS: error: verify-dataflow: copy: 2 descriptors on a core tile; it has 1
 
 builtin.module attributes {bsc.arch = #dataflow.arch<"one", "paper-1x1", {lock_max = 63}>} {
