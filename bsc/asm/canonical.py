@@ -24,6 +24,7 @@ from bsc.asm.isa import Engine
 from bsc.asm.printer import print_value
 from bsc.asm.program import FieldValue, Instr, IntArray, Slots, Value, compact_iterations
 from bsc.errors import BscError
+from bsc.numerics import Rounding
 
 Used = npt.NDArray[np.bool_]
 Arrays = Mapping[str, IntArray]
@@ -36,9 +37,12 @@ _NEIGHBOURS = (("memtile", "w", 0), ("left", "wl", -1), ("right", "wr", 1))
 
 def canonical(instr: Instr, arch: Arch) -> Instr:
     """The same instruction with all elements that nothing depends on as they must be."""
-    wanted = {**instr.fields, **_corrections(instr, check_fields(instr, arch))}
-    fields = {name: value for name, value in wanted.items() if value is not None}
-    return replace(instr, fields=fields)
+    # What is corrected may leave more behind that nothing depends on.
+    while wanted := _corrections(instr, check_fields(instr, arch)):
+        merged = {**instr.fields, **wanted}
+        fields = {name: value for name, value in merged.items() if value is not None}
+        instr = replace(instr, fields=fields)
+    return instr
 
 
 def trimmed(instr: Instr) -> Instr:
@@ -79,6 +83,8 @@ def _corrections(instr: Instr, arrays: Arrays) -> dict[str, Value | str | None]:
             found[name] = _as_value(name, wanted)
     if instr.fields.get("count", "window") != "window" and not _pads(arrays):
         found["count"] = "window"
+    if instr.fields.get("rounding") == Rounding.HALF_EVEN.value:
+        found["rounding"] = None
     return found
 
 

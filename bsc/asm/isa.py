@@ -126,14 +126,19 @@ _FEWER = Field(
     optional=True,
     varies=True,
 )
+_ROUNDING = Field("rounding", "rounding mode, if not half_even", Kind.WORD, optional=True)
 _POST = (
+    Field("post", "steps from the exact value to the stored one", Kind.POST),
+    _ROUNDING,
+)
+_POST_OR_SUM = (
     Field(
         "post",
-        "steps from the exact value to the stored one; none: int32 is stored",
+        "steps from the exact value to the stored one; without, int32 is stored",
         Kind.POST,
         optional=True,
     ),
-    Field("rounding", "rounding mode, if not half_even", Kind.WORD, optional=True),
+    _ROUNDING,
 )
 _MATRIX = (
     Field("in", "input buffer", _S),
@@ -162,7 +167,7 @@ _MATRIX = (
     Field("bpos", "position of the bias", _P),
     Field("ppos", "position of the partial sums", _P, optional=True),
     Field("opos", "position of the int32 output, if there is no post", _P, optional=True),
-    *_POST,
+    *_POST_OR_SUM,
 )
 _POOL = (
     Field("in", "input buffer", _S),

@@ -27,7 +27,7 @@ from bsc.asm.isa import LAYER_OPS, VERSION
 from bsc.asm.program import Alias, Elided, Layer, Lock, Port, Program, Ready, Stage, Tensor
 from bsc.errors import BscError
 
-_TOKEN = re.compile(r'(?:[^\s"]+=)?"(?:[^"\\]|\\.)*"|[^\s"]+')
+_WORD = re.compile(r'\s*((?:[^\s"]+=)?"(?:[^"\\]|\\.)*"|[^\s"]+)(?=\s|$)')
 ZERO_POINTS = {"float32": 0, "int8": 0, "uint8": 128}
 """The zero point of each type of the host's: with it every value fits the machine's int8."""
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.']*")
@@ -40,17 +40,34 @@ def parse_program(text: str, where: str = "program.asm") -> Program:
     """
     reader = _Reader(Program("", Arch("")))
     for number, line in enumerate(text.splitlines(), 1):
-        code = line.split("##", 1)[0].strip()
-        if not code:
-            continue
         try:
-            reader.line(code, number)
+            if words := split_words(line):
+                reader.line(words, number)
         except BscError as e:
             raise BscError(f"{where}:{number}: {e}") from None
     try:
         return reader.finish()
     except BscError as e:
         raise BscError(f"{where}: {e}") from None
+
+
+def split_words(line: str) -> list[str]:
+    """The words of a line up to its comment; a quoted string is one, or the end of one.
+
+    Raises BscError for a quotation mark that is not closed, or inside a word.
+    """
+    words: list[str] = []
+    at, end = 0, len(line.rstrip())
+    while at < end:
+        match = _WORD.match(line, at)
+        if match is None:
+            column = at + 1 + len(line[at:]) - len(line[at:].lstrip())
+            raise BscError(f"column {column}: a quoted string is not closed, or not alone")
+        if match[1].startswith("##"):
+            break
+        words.append(match[1])
+        at = match.end()
+    return words
 
 
 class _Reader:
@@ -80,9 +97,8 @@ class _Reader:
             ".end": self._end,
         }
 
-    def line(self, code: str, number: int) -> None:
-        """One line, without its comment."""
-        tokens = _TOKEN.findall(code)
+    def line(self, tokens: list[str], number: int) -> None:
+        """The words of one line."""
         head = tokens[0]
         if self.ended:
             raise BscError(f"'{head}' after .end")

@@ -7,6 +7,8 @@ or one that does not come back to its declared initial value by the end of the p
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 
 from bsc.asm.isa import Engine
@@ -21,6 +23,11 @@ class LockBank:
 
     def __init__(self, program: Program):
         arch = program.arch
+        limits = {"core": arch.core_locks, "memtile": arch.memtile_locks, "ddr": arch.ddr_locks}
+        counts = Counter(lock.tile for lock in program.locks.values())
+        for tile, limit in limits.items():
+            if counts[tile] > limit:
+                raise BscError(f"{counts[tile]} locks on each {tile} tile, which has {limit}")
         self.arch = arch
         self.locks = program.locks
         shapes = {"core": (arch.rows, arch.cols), "memtile": (arch.cols,), "ddr": (arch.cols,)}
