@@ -43,12 +43,12 @@
 // One iteration: load, then compute, then write.  The computation waits for k_0, which
 // LOADFM releases, and releases k_1, for which WRITEFM waits.
 // CHECK-NEXT: .stage head ## top pad · {{[0-9.]+}} .. [[HEAD_END:[0-9.]+]] us · bound: compute
-// CHECK-NEXT: LOADFM Lock k_0 memtile 0x00000 core 0x2460{{(\|0x4060)?}} iter 1 h=7 w=14 c=64
+// CHECK-NEXT: LOADFM Lock k_0 memtile 0x00000 core 0x2460 iter 1 h=7 w=14 c=64
 // CHECK-SAME:   acq=f_in
-// CHECK-NEXT: CONV iteration 1 in=0x2460{{(\|0x4060)?}} weights=0x0000 out=0x5c60{{(\|0x61a0)?}} h=6 w=14 cin=64 cout=16
+// CHECK-NEXT: CONV iteration 1 in=0x2460 weights=0x0000 out=0x5c60 h=6 w=14 cin=64 cout=16
 // CHECK-SAME:   k=[3,3] {{.*}} pt=1 pb=0
 // CHECK-SAME:   acq=k_0,f_out,w_0 rel=f_in,k_1
-// CHECK-NEXT: WRITEFM Lock k_1 memtile 0x0c400 core 0x5c60{{(\|0x61a0)?}} iter 1 h=6 w=14 c=16
+// CHECK-NEXT: WRITEFM Lock k_1 memtile 0x0c400 core 0x5c60 iter 1 h=6 w=14 c=16
 // CHECK-SAME:   rel=f_out
 
 // The body: nine times 5 rows from 7, without padding; hstep leads from one to the next,
@@ -64,12 +64,12 @@
 
 // The tail: the last 5 rows from 6 of the input and one row of padding below (pb=1).
 // CHECK-NEXT: .stage tail ## bottom pad · [[BODY_END]] .. [[TAIL_END:[0-9.]+]] us · bound: compute
-// CHECK-NEXT: LOADFM Lock k_4 memtile 0x0af00 core 0x2460{{(\|0x4060)?}} iter 1 h=6 w=14 c=64
+// CHECK-NEXT: LOADFM Lock k_4 memtile 0x0af00 core 0x2460 iter 1 h=6 w=14 c=64
 // CHECK-SAME:   acq=f_in
-// CHECK-NEXT: CONV iteration 1 in=0x2460{{(\|0x4060)?}} weights=0x0000 out=0x5c60{{(\|0x61a0)?}} h=5 w=14 cin=64 cout=16
+// CHECK-NEXT: CONV iteration 1 in=0x2460 weights=0x0000 out=0x5c60 h=5 w=14 cin=64 cout=16
 // CHECK-SAME:   k=[3,3] {{.*}} pt=0 pb=1
 // CHECK-SAME:   acq=k_4,f_out rel=f_in,k_5
-// CHECK-NEXT: WRITEFM Lock k_5 memtile 0x17680 core 0x5c60{{(\|0x61a0)?}} iter 1 h=5 w=14 c=16
+// CHECK-NEXT: WRITEFM Lock k_5 memtile 0x17680 core 0x5c60 iter 1 h=5 w=14 c=16
 // CHECK-SAME:   rel=f_out
 
 // Memtiles to DDR, once.
