@@ -16,7 +16,8 @@ import numpy.typing as npt
 from bsc.asm.program import Port, Program, Tensor
 from bsc.errors import BscError
 from bsc.numerics import INT8_MAX, INT8_MIN, Int8
-from bsc.sim.memory import Data, Machine, expect, tag_of
+from bsc.sim.memory import Machine
+from bsc.sim.tags import Data, expect, tag_of
 
 
 def store_inputs(
@@ -39,7 +40,7 @@ def store_inputs(
         padded = np.zeros((h, w, tensor.pixel), np.int8)
         padded[:, :, :c] = values
         data = Data(padded.view(np.uint8), tag_of(np.int8, tensor.pos))
-        machine.ddr.write(machine.ddr.tensor_box(tensor), data)
+        machine.ddr.put(machine.ddr.tensor_box(tensor), data).do()
 
 
 def quantize(values: npt.NDArray[Any], port: Port, tensor: Tensor) -> Int8:

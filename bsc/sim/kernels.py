@@ -1,14 +1,12 @@
 """What each computation does with the buffers of the cores.
 
 A kernel checks that its fields agree with each other, takes its inputs out of the core's
-memory, computes with `bsc.numerics`, and hands its output over to the core's memory.
-Columns of the same geometry are computed together, for speed; each core's own bytes are
-used all the same.
+memory, computes with `bsc.numerics`, and yields its output for the core's memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import numpy as np
@@ -19,16 +17,19 @@ from bsc.asm.packed import PackedShape, unpack
 from bsc.errors import BscError
 from bsc.geometry import Axis, Window
 from bsc.numerics import Epilogue, Int8, Int32, Int64, Ints, Requant, Rounding
-from bsc.sim.memory import WEIGHTS, Core, Data, Machine, tag_of
+from bsc.sim.core import Core
+from bsc.sim.memory import Machine
+from bsc.sim.put import Put
 from bsc.sim.resolved import Resolved
+from bsc.sim.tags import WEIGHTS, Data, tag_of
 
 _Scalar = TypeVar("_Scalar", np.int8, np.int32)
-Kernel = Callable[[Machine, Resolved, int, int, int], None]
+Kernel = Callable[[Machine, Resolved, int, int, int], Iterator[Put]]
 
 
-def compute(machine: Machine, r: Resolved, iteration: int, row: int, col: int) -> None:
-    """One iteration of a computation on one core."""
-    _KERNELS[r.instr.mnemonic](machine, r, iteration, row, col)
+def compute(machine: Machine, r: Resolved, iteration: int, row: int, col: int) -> Iterator[Put]:
+    """One iteration of a computation on one core: what it hands over."""
+    return _KERNELS[r.instr.mnemonic](machine, r, iteration, row, col)
 
 
 def _window(r: Resolved, i: int, col: int) -> Window:
@@ -103,19 +104,19 @@ def _inputs(r: Resolved, i: int, row: int, col: int) -> int | None:
     return int(r.at("cin", i)[row, col]) if r.has("cin") else None
 
 
-def _give(core: Core, address: int, values: Ints, pos: int) -> None:
+def _give(core: Core, address: int, values: Ints, pos: int) -> Put:
     """An array into a buffer of the core."""
     data = np.ascontiguousarray(values).reshape(-1).view(np.uint8)
-    core.write(address, Data(data, tag_of(values.dtype, pos)))
+    return core.put(address, Data(data, tag_of(values.dtype, pos)))
 
 
-def _give_rounded(core: Core, r: Resolved, i: int, values: Ints) -> None:
+def _give_rounded(core: Core, r: Resolved, i: int, values: Ints) -> Put:
     """An int8 result, which has the position of the last rounding."""
     last = r.instr.post()[-1]
-    _give(core, r.slot("out", i), values, last.pos)
+    return _give(core, r.slot("out", i), values, last.pos)
 
 
-def _matrix(machine: Machine, r: Resolved, i: int, row: int, col: int) -> None:
+def _matrix(machine: Machine, r: Resolved, i: int, row: int, col: int) -> Iterator[Put]:
     """CONV and DENSE: products of one chunk of CIN, added to what came before."""
     core = machine.cores[row][col]
     w, cout = int(r.at("w", i)[col]), int(r.at("cout", i)[row])
@@ -143,13 +144,13 @@ def _matrix(machine: Machine, r: Resolved, i: int, row: int, col: int) -> None:
         total += _take(core, _accumulators(r), out_shape, np.int32, pos)
     sums = _as_int32(total)
     if not last:
-        _give(core, _accumulators(r), sums, pos)
+        yield _give(core, _accumulators(r), sums, pos)
     elif r.has("post"):
         residual = _residual(core, r, i, row, out_shape)
-        _give_rounded(core, r, i, _finish(r, sums, pos, residual))
+        yield _give_rounded(core, r, i, _finish(r, sums, pos, residual))
     else:
         exact = _as_int32(_aligned(sums, r.number("opos") - pos))
-        _give(core, r.slot("out", i), exact, r.number("opos"))
+        yield _give(core, r.slot("out", i), exact, r.number("opos"))
 
 
 def _partial(
@@ -225,7 +226,7 @@ def _weights(core: Core, r: Resolved, i: int, row: int, first: bool) -> tuple[In
     return weight, bias
 
 
-def _pool(machine: Machine, r: Resolved, i: int, row: int, col: int) -> None:
+def _pool(machine: Machine, r: Resolved, i: int, row: int, col: int) -> Iterator[Put]:
     """MAXPOOL and AVGPOOL."""
     core = machine.cores[row][col]
     w, c = int(r.at("w", i)[col]), int(r.at("c", i)[row, col])
@@ -241,7 +242,7 @@ def _pool(machine: Machine, r: Resolved, i: int, row: int, col: int) -> None:
     else:
         counts = numerics.pool_counts(hin, win, window, r.instr.fields["count"] == "window")
         out = _mean(r, numerics.sum_pool(x, window), counts)
-    _give_rounded(core, r, i, out)
+    yield _give_rounded(core, r, i, out)
 
 
 def _mean(r: Resolved, sums: Int32, counts: Ints) -> Ints:
@@ -252,7 +253,7 @@ def _mean(r: Resolved, sums: Int32, counts: Ints) -> Ints:
     return numerics.apply_epilogue(mean, steps[0].pos, steps[1:], None, _mode(r))
 
 
-def _pairwise(machine: Machine, r: Resolved, i: int, row: int, col: int) -> None:
+def _pairwise(machine: Machine, r: Resolved, i: int, row: int, col: int) -> Iterator[Put]:
     """ADD and MUL."""
     core = machine.cores[row][col]
     shape = _pointwise_shape(r, i, row, col)
@@ -263,10 +264,10 @@ def _pairwise(machine: Machine, r: Resolved, i: int, row: int, col: int) -> None
     b = _take_some(core, r.slot("in2", i), shape, fewer, np.int8, r.number("ypos"))
     combine = numerics.add if r.instr.mnemonic == "ADD" else numerics.mul
     out = _finish(r, *combine(a, r.number("xpos"), b, r.number("ypos")))
-    _give_rounded(core, r, i, out)
+    yield _give_rounded(core, r, i, out)
 
 
-def _copy(machine: Machine, r: Resolved, i: int, row: int, col: int) -> None:
+def _copy(machine: Machine, r: Resolved, i: int, row: int, col: int) -> Iterator[Put]:
     """COPY: the same numbers through the steps of post."""
     core = machine.cores[row][col]
     shape = _pointwise_shape(r, i, row, col)
@@ -274,7 +275,7 @@ def _copy(machine: Machine, r: Resolved, i: int, row: int, col: int) -> None:
         return
     fewer = _inputs(r, i, row, col)
     x = _take_some(core, r.slot("in", i), shape, fewer, np.int8, r.number("xpos"))
-    _give_rounded(core, r, i, _finish(r, x, r.number("xpos")))
+    yield _give_rounded(core, r, i, _finish(r, x, r.number("xpos")))
 
 
 def _pointwise_shape(r: Resolved, i: int, row: int, col: int) -> tuple[int, int, int, int]:

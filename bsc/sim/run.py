@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -17,10 +17,13 @@ from bsc.asm.program import Instr, Program, Ready, Tensor
 from bsc.errors import BscError
 from bsc.numerics import Ints
 from bsc.sim import host
+from bsc.sim.box import Box
 from bsc.sim.kernels import compute
 from bsc.sim.locks import LockBank
-from bsc.sim.memory import Box, Data, Machine, expect, tag_of
+from bsc.sim.memory import Machine
+from bsc.sim.put import Put
 from bsc.sim.resolved import Resolved
+from bsc.sim.tags import Data, expect, tag_of
 from bsc.sim.transfers import move, parts
 
 
@@ -65,7 +68,8 @@ def run_program(
             done += len(unit)
         if progress is not None:
             progress(done, total)
-    _check_end(machine, locks)
+    locks.check_end()
+    check_memories(machine)
     for port in program.outputs:
         result.outputs[port.onnx_name] = host.load_output(machine, program, port)
     return result
@@ -93,15 +97,17 @@ def _run_stage(machine: Machine, locks: LockBank, instrs: list[Instr]) -> None:
         ) from None
 
 
-def _execute(machine: Machine, resolved: Resolved, iteration: int) -> None:
-    arch = machine.arch
+def operate(machine: Machine, resolved: Resolved, iteration: int, part: int) -> Iterator[Put]:
+    """What one part of one iteration of an instruction puts where."""
     if resolved.instr.spec.is_compute:
-        for row in range(arch.rows):
-            for col in range(arch.cols):
-                compute(machine, resolved, iteration, row, col)
-        return
-    for part in range(parts(resolved.instr.spec.engine, arch)):
-        move(machine, resolved, iteration, part)
+        return compute(machine, resolved, iteration, *divmod(part, machine.arch.cols))
+    return move(machine, resolved, iteration, part)
+
+
+def _execute(machine: Machine, resolved: Resolved, iteration: int) -> None:
+    for part in range(parts(resolved.instr.spec.engine, machine.arch)):
+        for put in operate(machine, resolved, iteration, part):
+            put.do()
 
 
 def _capture(machine: Machine, program: Program, ready: Ready, result: Result) -> None:
@@ -148,9 +154,8 @@ def _pieces(machine: Machine, tensor: Tensor, ready: Ready) -> list[Data]:
     return found
 
 
-def _check_end(machine: Machine, locks: LockBank) -> None:
-    """Nothing may be left over: locks at their initial values, all data taken."""
-    locks.check_end()
+def check_memories(machine: Machine) -> None:
+    """Nothing may be left over: all data must have been taken.  Raises BscError."""
     for col, memtile in enumerate(machine.memtiles):
         if count := memtile.unused_weights():
             raise BscError(f"memtile {col}: {count} bytes of weights were loaded and not used")

@@ -1,43 +1,42 @@
 """What each transfer moves, one iteration at a time, part by part.
 
-A part is what one channel or link does: a column for LOAD, WRITE, LOADFM and WRITEFM, a
-memtile for LOADW, a row for LOADWDM.  Parts are independent, so that a simulation by
-events can run each when its channel is free.
+A part is what one channel does: a column for LOAD, WRITE, LOADFM and WRITEFM, a memtile for
+LOADW, and for LOADWDM a row, or a memtile where there are fewer of them and rows share the
+channel.  Parts are independent, so that a simulation by events can run each when its
+channel is free.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import numpy as np
 
 from bsc.arch import Arch
 from bsc.asm.isa import Engine
 from bsc.errors import BscError
-from bsc.sim.memory import Box, Data, Machine, expect
+from bsc.sim.box import Box
+from bsc.sim.memory import Machine
+from bsc.sim.put import Put
 from bsc.sim.resolved import Resolved
+from bsc.sim.tags import Data, expect
 
 
 def parts(engine: Engine, arch: Arch) -> int:
-    """How many parts a transfer has."""
-    return arch.rows if engine is Engine.LOADWDM else arch.cols
+    """How many parts an engine has."""
+    if engine is Engine.COMP:
+        return arch.rows * arch.cols
+    return min(arch.rows, arch.cols) if engine is Engine.LOADWDM else arch.cols
 
 
-def move(machine: Machine, r: Resolved, iteration: int, part: int) -> None:
-    """Do one part of one iteration of a transfer."""
-    match r.instr.spec.engine:
-        case Engine.LOAD:
-            _load(machine, r, iteration, part)
-        case Engine.WRITE:
-            _write(machine, r, iteration, part)
-        case Engine.LOADW:
-            _loadw(machine, r, iteration, part)
-        case Engine.LOADFM:
-            _loadfm(machine, r, iteration, part)
-        case Engine.LOADWDM:
-            _loadwdm(machine, r, iteration, part)
-        case Engine.WRITEFM:
-            _writefm(machine, r, iteration, part)
-        case Engine.COMP:
-            raise AssertionError("a computation is no transfer")
+def links_of_part(part: int, arch: Arch) -> range:
+    """The weight links that one part of a LOADWDM drives."""
+    return range(part, len(arch.weight_links), min(arch.rows, arch.cols))
+
+
+def move(machine: Machine, r: Resolved, iteration: int, part: int) -> Iterator[Put]:
+    """One part of one iteration of a transfer: what it puts where."""
+    return _MOVES[r.instr.spec.engine](machine, r, iteration, part)
 
 
 def _ddr_boxes(r: Resolved, i: int, col: int) -> tuple[Box, Box]:
@@ -48,16 +47,16 @@ def _ddr_boxes(r: Resolved, i: int, col: int) -> tuple[Box, Box]:
     return ddr, Box(int(r.at("memtile", i)[col]), h, w, c, row, pix)
 
 
-def _load(machine: Machine, r: Resolved, i: int, col: int) -> None:
+def _load(machine: Machine, r: Resolved, i: int, col: int) -> Iterator[Put]:
     ddr, memtile = _ddr_boxes(r, i, col)
     if _moves(ddr):
-        machine.memtiles[col].write(memtile, machine.ddr.read(ddr))
+        yield machine.memtiles[col].put(memtile, machine.ddr.read(ddr))
 
 
-def _write(machine: Machine, r: Resolved, i: int, col: int) -> None:
+def _write(machine: Machine, r: Resolved, i: int, col: int) -> Iterator[Put]:
     ddr, memtile = _ddr_boxes(r, i, col)
     if _moves(ddr):
-        machine.ddr.write(ddr, machine.memtiles[col].read(memtile))
+        yield machine.ddr.put(ddr, machine.memtiles[col].read(memtile))
 
 
 def _moves(box: Box) -> bool:
@@ -65,7 +64,7 @@ def _moves(box: Box) -> bool:
     return box.bytes > 0
 
 
-def _loadw(machine: Machine, r: Resolved, i: int, col: int) -> None:
+def _loadw(machine: Machine, r: Resolved, i: int, col: int) -> Iterator[Put]:
     start, size = int(r.at("blob", i)[col]), int(r.at("bytes", i)[col])
     if start + size > machine.blob.size:
         raise BscError(
@@ -73,23 +72,23 @@ def _loadw(machine: Machine, r: Resolved, i: int, col: int) -> None:
         )
     if size:
         address = int(r.at("memtile", i)[col])
-        machine.memtiles[col].write_weights(address, machine.blob[start : start + size])
+        yield machine.memtiles[col].put_weights(address, machine.blob[start : start + size])
 
 
-def _loadfm(machine: Machine, r: Resolved, i: int, col: int) -> None:
+def _loadfm(machine: Machine, r: Resolved, i: int, col: int) -> Iterator[Put]:
     core = r.slot("core", i)
     rows = range(machine.arch.rows)
     if not r.has("coff"):
         data = _window(machine, r, i, col, int(r.at("c", i)[0, col]), 0)
         if data is not None:
             for row in rows:
-                machine.cores[row][col].write(core, data)
+                yield machine.cores[row][col].put(core, data)
         return
     for row in rows:
         c, offset = int(r.at("c", i)[row, col]), int(r.at("coff", i)[row, col])
         data = _window(machine, r, i, col, c, offset)
         if data is not None:
-            machine.cores[row][col].write(core, data)
+            yield machine.cores[row][col].put(core, data)
 
 
 def _window(
@@ -121,19 +120,20 @@ def _window(
     return Data(np.concatenate([piece.bytes for piece in found], axis=1), found[0].tag)
 
 
-def _loadwdm(machine: Machine, r: Resolved, i: int, row: int) -> None:
+def _loadwdm(machine: Machine, r: Resolved, i: int, part: int) -> Iterator[Put]:
     arch, core = machine.arch, r.slot("core", i)
-    for link in arch.links_of_row(row):
+    for link in links_of_part(part, arch):
         size = int(r.at("bytes", i)[link])
         if size == 0:
             continue
-        memtile = machine.memtiles[arch.weight_links[link][0]]
-        data = memtile.read_weights(int(r.at("memtile", i)[link]), size)
+        memtile, row = arch.weight_links[link]
+        address, offset = int(r.at("memtile", i)[link]), int(r.at("off", i)[link])
+        data = machine.memtiles[memtile].read_weights(address, size)
         for col in range(arch.cols):
-            machine.cores[row][col].write(core + int(r.at("off", i)[link]), data)
+            yield machine.cores[row][col].put(core + offset, data)
 
 
-def _writefm(machine: Machine, r: Resolved, i: int, col: int) -> None:
+def _writefm(machine: Machine, r: Resolved, i: int, col: int) -> Iterator[Put]:
     h, w = int(r.at("h", i)), int(r.at("w", i)[col])
     address = int(r.at("memtile", i)[col]) + r.advance(i, col)
     strides = int(r.at("row", i)[col]), int(r.at("pix", i)[col])
@@ -142,4 +142,14 @@ def _writefm(machine: Machine, r: Resolved, i: int, col: int) -> None:
         box = Box(address + int(r.at("coff", i)[row, col]), h, w, c, *strides)
         if _moves(box):
             data = machine.cores[row][col].read(r.slot("core", i), box.bytes)
-            machine.memtiles[col].write(box, Data(data.bytes.reshape(h, w, c), data.tag))
+            yield machine.memtiles[col].put(box, Data(data.bytes.reshape(h, w, c), data.tag))
+
+
+_MOVES = {
+    Engine.LOAD: _load,
+    Engine.WRITE: _write,
+    Engine.LOADW: _loadw,
+    Engine.LOADFM: _loadfm,
+    Engine.LOADWDM: _loadwdm,
+    Engine.WRITEFM: _writefm,
+}
