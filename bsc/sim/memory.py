@@ -289,22 +289,23 @@ class Core:
         """Take `size` bytes: whole messages, all of them, of one tag (`wanted`, if given)."""
         if size == 0:
             return Data(self.memory[:0], _UNWRITTEN if wanted is None else wanted)
-        end, covered, tag = address + size, 0, wanted
+        end, tag = address + size, wanted
         where = f"core 0x{address:x} .. 0x{end:x}"
-        for segment in self.segments:
-            if segment.start < end and address < segment.end:
-                if segment.start < address or end < segment.end:
-                    raise BscError(
-                        f"reads {where}, but 0x{segment.start:x} .. 0x{segment.end:x} was "
-                        "handed over as a whole"
-                    )
-                tag = segment.tag if tag is None else tag
-                expect(segment.tag, tag, f"core 0x{segment.start:x}")
-                segment.used = True
-                covered += segment.end - segment.start
-        if covered != size:
+        taken = [s for s in self.segments if s.start < end and address < s.end]
+        for segment in taken:
+            if segment.start < address or end < segment.end:
+                raise BscError(
+                    f"reads {where}, but 0x{segment.start:x} .. 0x{segment.end:x} was "
+                    "handed over as a whole"
+                )
+            tag = segment.tag if tag is None else tag
+            expect(segment.tag, tag, f"core 0x{segment.start:x}")
+        covered = sum(segment.end - segment.start for segment in taken)
+        if tag is None or covered != size:
             raise BscError(f"reads {where}, of which only {covered} bytes are there")
-        return Data(self.memory[address:end], _UNWRITTEN if tag is None else tag)
+        for segment in taken:
+            segment.used = True
+        return Data(self.memory[address:end], tag)
 
     def unused(self) -> int:
         """Bytes handed over that nobody has read."""
