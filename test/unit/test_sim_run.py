@@ -33,9 +33,7 @@ def test_outputs_in_the_types_of_the_host(name: str) -> None:
     expected = oracle.quantized_tensors(it.model, it.inputs)
     program = parse_program(it.text)
     for dtype, zero in (("int8", 0), ("uint8", 128), ("float32", 0)):
-        text = re.sub(
-            r"(\.output .*)dtype=int8(.*)zero=0", rf"\1dtype={dtype}\2zero={zero}", it.text
-        )
+        text = _retyped(it.text, ".output", dtype, zero)
         found = _run(name, text).outputs
         for port in program.outputs:
             values = expected[port.onnx_name]
@@ -55,9 +53,7 @@ def test_inputs_that_are_quantized_already(name: str) -> None:
     it = subject(name)
     program, wanted = parse_program(it.text), _run(name, it.text).outputs
     for dtype, zero in (("int8", 0), ("uint8", 128)):
-        text = re.sub(
-            r"(\.input .*)dtype=float32(.*)zero=0", rf"\1dtype={dtype}\2zero={zero}", it.text
-        )
+        text = _retyped(it.text, ".input", dtype, zero)
         inputs: dict[str, Array] = {}
         for port in program.inputs:
             pos = program.tensors[port.tensor].pos
