@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
+import threadpoolctl
 
 from bsc.asm.order import stage_order, units
 from bsc.asm.packed import Bytes
@@ -51,6 +54,28 @@ def run_program(
     of the program, for anything that the machine could not do or that the text gets wrong.
     """
     check_blob(program, blob)
+    with _one_thread():
+        return _run(program, blob, inputs, every_tensor, progress)
+
+
+def _one_thread() -> AbstractContextManager[object]:
+    """Products as small as those of a core are slower on several threads, and by far so on
+    a machine that is busy."""
+    return _controller().limit(limits=1, user_api="blas")
+
+
+@cache
+def _controller() -> Any:
+    return cast("Any", threadpoolctl).ThreadpoolController()
+
+
+def _run(
+    program: Program,
+    blob: Bytes,
+    inputs: Mapping[str, npt.NDArray[Any]],
+    every_tensor: bool,
+    progress: Callable[[int, int], None] | None,
+) -> Result:
     machine, locks = Machine(program, blob), LockBank(program)
     host.store_inputs(machine, program, inputs)
     result = Result()
