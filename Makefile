@@ -30,7 +30,7 @@ demo: $(VENV)/run.stamp ## ResNet-50 dense and sparse: prepare, compile, simulat
 test: export OPENBLAS_NUM_THREADS := 1
 test: $(VENV)/test.stamp ## the tests: FileCheck with lit, then pytest (4 min)
 	$(BIN)/lit -sv test
-	$(BIN)/pytest -q -n auto --maxprocesses 8 --dist loadgroup
+	$(BIN)/pytest -q -n auto --maxprocesses 8 --dist loadfile
 
 check: $(VENV)/dev.stamp ## format, lint, and strict types
 	$(BIN)/ruff check

@@ -170,19 +170,29 @@ def plan(
     memtile at each step.  Changes the items; returns the steps that cannot fit.
     """
     tensors = list(items)
-    shortages: list[Shortage] = []
-    for step, capacity in sorted(capacities.items()):
-        while True:
-            needed = fixed.get(step, 0) + sum(_load(item, step) for item in tensors)
-            if needed <= capacity:
-                break
-            better = _cheapest(tensors, step, needed - capacity)
-            if better is None:
-                shortages.append(Shortage(step, needed, capacity))
-                break
-            old, new = better
-            old.assembled, old.resident = new.assembled, new.resident
-    return shortages
+    while True:
+        before = [(item.assembled, item.resident) for item in tensors]
+        found = [
+            _fit(tensors, step, fixed.get(step, 0), capacity)
+            for step, capacity in sorted(capacities.items())
+        ]
+        # What one step gives up can cost another one more: a slice for every memtile may
+        # take more room than a whole that is spread.
+        if before == [(item.assembled, item.resident) for item in tensors]:
+            return [shortage for shortage in found if shortage is not None]
+
+
+def _fit(tensors: list[Item], step: int, fixed: int, capacity: int) -> Shortage | None:
+    """Give up residencies until a step fits, or nothing is left to give up."""
+    while True:
+        needed = fixed + sum(_load(item, step) for item in tensors)
+        if needed <= capacity:
+            return None
+        better = _cheapest(tensors, step, needed - capacity)
+        if better is None:
+            return Shortage(step, needed, capacity)
+        old, new = better
+        old.assembled, old.resident = new.assembled, new.resident
 
 
 def give_up(items: Iterable[Item], step: int) -> bool:

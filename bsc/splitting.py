@@ -29,12 +29,12 @@ from xdsl.ir import Attribute, Block, Operation, SSAValue
 from xdsl.rewriter import InsertPoint, Rewriter
 
 from bsc.dialects.bsw import SliceOp, WeightType
-from bsc.dialects.placement import SpreadAttr
+from bsc.dialects.placement import Spread, SpreadAttr, SpreadAxis
 from bsc.dialects.qnn import ConcatOp, Conv2dOp, PoolOp, ReshapeOp, WeightedOp
 from bsc.dialects.qnn_attributes import ELIDED, PosAttr, elided_of, shape_of
 from bsc.dialects.qnn_base import ComputeOp, Read
 from bsc.dialects.slices import Box, box_of, extract, insert, name_of
-from bsc.geometry import CHANNEL_GRANULE, Span
+from bsc.geometry import CHANNEL_GRANULE, Span, stored_channels
 from bsc.placing import slice_spread
 from bsc.storage import only_insert
 
@@ -235,6 +235,23 @@ def part_location(whole: Operation | Block, part: str) -> NameLoc:
     return NameLoc(StringAttr(f"{name}[{part}]"), location)
 
 
+_OPEN: dict[str, Attribute | None] = {"subvolume": None, "epilogue": None}
+"""What a partial sum has not got, or must have decided anew."""
+
+
+def _rows_of_sum(op: WeightedOp) -> SpreadAttr | None:
+    """The shares of the rows of a partial sum.
+
+    It is a tensor of its own and fills up its last granule, which the operation may not do
+    if other channels of the tensor that it is a part of come next.
+    """
+    if op.rows is None:
+        return None
+    end, bounds = stored_channels(op.shape[C]), op.rows.data.bounds
+    filled = (end if bound == bounds[-1] else min(bound, end) for bound in bounds)
+    return SpreadAttr(Spread(SpreadAxis.C, tuple(filled)))
+
+
 def cut_cin(op: WeightedOp, bounds: Sequence[int]) -> list[WeightedOp]:
     """Replace `op` by a chain of partial sums over pieces of CIN.
 
@@ -255,7 +272,7 @@ def cut_cin(op: WeightedOp, bounds: Sequence[int]) -> list[WeightedOp]:
         new = op.rebuilt(
             [value, weight, [] if partial is None else [partial], residual],
             op.result.type if last else sum_type,
-            {"subvolume": None} if last else {"subvolume": None, "epilogue": None},
+            {"subvolume": None} if last else {**_OPEN, "rows": _rows_of_sum(op)},
         )
         if not last:
             new.attributes.pop(ELIDED, None)

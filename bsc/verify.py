@@ -17,6 +17,7 @@ from bsc.asm.isa import Engine
 from bsc.asm.order import stage_order, units
 from bsc.asm.program import Instr, Program, Ready, Slots
 from bsc.errors import BscError
+from bsc.geometry import CHANNEL_GRANULE, round_up
 
 _LIMITS = {"core": "core_locks", "memtile": "memtile_locks", "ddr": "ddr_locks"}
 
@@ -63,7 +64,7 @@ def _check_unit(
         for access in accesses(instr, program.arch):
             _check_capacity(instr, access, program.arch)
             if access.writes:
-                written[access.memory].add(access.lo, access.hi)
+                written[access.memory].add(access.lo, _end(access))
             else:
                 reads.append((instr, access))
     # Within a stage an instruction may read what a later line writes for the next time;
@@ -75,6 +76,14 @@ def _check_unit(
                 "which nobody has written"
             )
     _run_locks(unit, program, values)
+
+
+def _end(access: Access) -> int:
+    """The end of what is written.  In memtiles a pixel's last channels may be fewer than its
+    granule has: the rest is never written and never read, and no gap between two writes."""
+    if access.memory != "memtile":
+        return access.hi
+    return round_up(access.hi, CHANNEL_GRANULE)
 
 
 def _check_capacity(instr: Instr, access: Access, arch: Arch) -> None:

@@ -170,7 +170,10 @@ def _ddr_transfer(a: Arrays) -> dict[str, Used]:
 
 def _loadfm(instr: Instr, a: Arrays) -> dict[str, Used]:
     c, h = a["c"], a["h"][:, None]
-    takes = (h > 0) & _some(c > 0, 1)
+    # Without `coff` it is one multicast for all rows: the first speaks for them.
+    speaks = np.ones((c.shape[1], 1), np.bool_)
+    speaks[1:] = "coff" in instr.fields
+    takes = (h > 0) & _some((c > 0) & speaks, 1)
     found: dict[str, Used] = {}
     read = tall = wide = np.zeros((1, c.shape[2]), np.bool_)
     for address, width, neighbour in _NEIGHBOURS:
@@ -181,12 +184,7 @@ def _loadfm(instr: Instr, a: Arrays) -> dict[str, Used]:
         tall = tall | _shifted(piece & (h > 1), neighbour)
         wide = wide | _shifted(piece & (a[width] > 1), neighbour)
     pixels = (h > 0) & (a["wl"] + a["w"] + a["wr"] > 0)
-    cores = np.broadcast_to(pixels[:, None, :], c.shape)
-    if "coff" not in instr.fields:
-        # One multicast for all rows: the first speaks for them.
-        first = np.zeros((c.shape[1], 1), np.bool_)
-        first[0] = True
-        cores = cores & first
+    cores = np.broadcast_to(pixels[:, None, :], c.shape) & speaks
     found |= {"c": cores, "coff": cores & (c > 0), "row": tall, "pix": wide}
     return found | _steps(instr, read)
 

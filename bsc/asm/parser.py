@@ -292,10 +292,13 @@ def _make_arch(given: dict[str, int | float | str]) -> Arch:
 def _keys(
     tokens: list[str], needed: tuple[str, ...], optional: tuple[str, ...] = ()
 ) -> dict[str, str]:
-    given = dict(split_pair(token) for token in tokens)
-    for key in given:
+    given: dict[str, str] = {}
+    for key, value in map(split_pair, tokens):
         if key not in needed + optional:
             raise BscError(f"unknown key '{key}'{hint(key, needed + optional)}")
+        if key in given:
+            raise BscError(f"{key} is given twice")
+        given[key] = value
     for key in needed:
         if key not in given:
             raise BscError(f"{key} is missing")

@@ -57,31 +57,27 @@ class Core:
         """Take `size` bytes: whole messages, all of them, of one tag (`wanted`, if given)."""
         if size == 0:
             return Data(self.memory[:0], UNWRITTEN if wanted is None else wanted)
-        end, covered, tag = address + size, 0, wanted
+        end, tag = address + size, wanted
         where = f"core 0x{address:x} .. 0x{end:x}"
-        for message in self.messages:
-            if message.start < end and address < message.end:
-                if message.start < address or end < message.end:
-                    raise BscError(
-                        f"reads {where}, but 0x{message.start:x} .. 0x{message.end:x} was "
-                        "handed over as a whole"
-                    )
-                tag = message.tag if tag is None else tag
-                expect(message.tag, tag, f"core 0x{message.start:x}")
-                self._take(message)
-                covered += message.end - message.start
-        if covered != size:
+        taken = [m for m in self.messages if m.start < end and address < m.end]
+        for message in taken:
+            if message.start < address or end < message.end:
+                raise BscError(
+                    f"reads {where}, but 0x{message.start:x} .. 0x{message.end:x} was "
+                    "handed over as a whole"
+                )
+            tag = message.tag if tag is None else tag
+            expect(message.tag, tag, f"core 0x{message.start:x}")
+            if not message.arrived:
+                raise BscError(f"reads {where} before all of it is there")
+        covered = sum(message.end - message.start for message in taken)
+        if tag is None or covered != size:
             raise BscError(f"reads {where}, of which only {covered} bytes are there")
-        return Data(self.memory[address:end], UNWRITTEN if tag is None else tag)
-
-    def _take(self, message: Message) -> None:
-        if not message.arrived:
-            raise BscError(
-                f"reads core 0x{message.start:x} .. 0x{message.end:x} before it is all there"
-            )
-        message.used = True
-        if self.watch.current is not None:
-            self.watch.current.take(message)
+        for message in taken:
+            message.used = True
+            if self.watch.current is not None:
+                self.watch.current.take(message)
+        return Data(self.memory[address:end], tag)
 
     def unused(self) -> int:
         """Bytes handed over that nobody has read."""

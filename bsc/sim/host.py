@@ -27,7 +27,7 @@ def store_inputs(
 
     Raises BscError for a missing or unknown name, a wrong shape or a wrong type.
     """
-    known = {port.onnx_name for port in program.inputs}
+    known = [port.onnx_name for port in program.inputs]
     for name in inputs:
         if name not in known:
             raise BscError(f"unknown input '{name}'; the program takes {', '.join(known)}")

@@ -7,6 +7,7 @@ memory, computes with `bsc.numerics`, and yields its output for the core's memor
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import TypeVar
 
 import numpy as np
@@ -220,10 +221,18 @@ def _weights(core: Core, r: Resolved, i: int, row: int, first: bool) -> tuple[In
     address = r.slot("weights", i)
     blocks = int(r.at("blocks", i)[row])
     data = core.read(address, shape.size(blocks), WEIGHTS)
-    weight, bias, count = unpack(shape, data.bytes)
+    weight, bias, count = _unpacked(shape, data.bytes.tobytes())
     if count != blocks:
         raise BscError(f"blocks={blocks}, but Γ has {count}")
     return weight, bias
+
+
+@lru_cache(maxsize=64)
+def _unpacked(shape: PackedShape, data: bytes) -> tuple[Int8, Int32, int]:
+    """As `unpack`, but cores that hold the same bytes, and iterations, share the work."""
+    weight, bias, count = unpack(shape, np.frombuffer(data, np.uint8))
+    weight.flags.writeable = bias.flags.writeable = False
+    return weight, bias, count
 
 
 def _pool(machine: Machine, r: Resolved, i: int, row: int, col: int) -> Iterator[Put]:

@@ -24,6 +24,7 @@ from bsc.sim.memory import Machine
 from bsc.sim.put import Put
 from bsc.sim.resolved import Resolved
 from bsc.sim.tags import Data, expect, tag_of
+from bsc.sim.threads import one_thread
 from bsc.sim.transfers import move, parts
 
 
@@ -54,6 +55,17 @@ def run_program(
     of the program, for anything that the machine could not do or that the text gets wrong.
     """
     check_blob(program, blob)
+    with one_thread():
+        return _run(program, blob, inputs, every_tensor, progress)
+
+
+def _run(
+    program: Program,
+    blob: Bytes,
+    inputs: Mapping[str, npt.NDArray[Any]],
+    every_tensor: bool,
+    progress: Callable[[int, int], None] | None,
+) -> Result:
     machine, locks = Machine(program, blob), LockBank(program)
     host.store_inputs(machine, program, inputs)
     result = Result()

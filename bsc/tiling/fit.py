@@ -1,8 +1,9 @@
 """Does a layer fit in the memtiles, and how small must its pieces be until it does?
 
 All that a layer needs at once is its inputs, its output and its weights (section 4.3 of
-the paper).  What does not fit is split in time: by COUT while the weights are too large,
-then by H; by W only if not even one row fits, and by CIN last, as partial sums cost most.
+the paper).  What does not fit is split in time: by COUT while the weights are too large (or
+not even one pixel of a layer without weights fits), then by H; by W only if not even one row
+fits, and by CIN last, as partial sums cost most.
 """
 
 from __future__ import annotations
@@ -61,6 +62,10 @@ def shrunk(
     columns = layer.columns
     if width < w and columns.axis is SpreadAxis.W:
         columns = Spread(SpreadAxis.W, cut(width, arch.cols))
+    if cout < c and columns.axis is SpreadAxis.C:
+        # A piece keeps the shares of the whole: it may lie in one column.
+        most = min(stored_channels(cout), max(columns.sizes))
+        columns = Spread(SpreadAxis.C, (0, *[most] * arch.cols))
     row_bounds = layer.rows
     if cout < c:
         row_bounds = cut(cout, arch.rows, channel_granule(layer))
@@ -121,12 +126,15 @@ def _densest(weight: WeightShape, cout: int, cin: int) -> WeightShape:
 
 
 def parts_of_cout(layer: LayerShape, arch: Arch) -> int:
-    """Pieces of COUT until the weights of one leave room for activations."""
+    """Pieces of COUT until the weights of one leave room for activations; without weights,
+    until one pixel of one fits."""
     channels, granule = layer.out[2], channel_granule(layer)
     most = -(-channels // granule)
     for parts in range(1, most + 1):
-        piece = max(np.diff(cout_bounds(layer, arch, parts)))
-        if weights_fit(shrunk(layer, arch, cout=int(piece)), arch):
+        piece = int(max(np.diff(cout_bounds(layer, arch, parts))))
+        if layer.weight is None and fits(shrunk(layer, arch, 1, 1, piece), arch):
+            return parts
+        if layer.weight is not None and weights_fit(shrunk(layer, arch, cout=piece), arch):
             return parts
     return most
 

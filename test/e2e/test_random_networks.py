@@ -15,7 +15,7 @@ from varied_networks import Outcome, outcome_of, random_arch, random_specs, vari
 
 from bsc.arch import preset
 
-SEEDS = 64
+SEEDS = 48
 GROUP = 8
 """Seeds of one test: a handful, so that tests can run beside each other."""
 

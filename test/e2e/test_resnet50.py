@@ -3,6 +3,8 @@
 The network is made by our own producer, 224 x 224, dense and with half of its 8 x 8 blocks
 zero, and compiled for two machines: on 4 x 4 all tensors stay in the memtiles, on 2 x 2
 they do not fit, and layers are split in time and tensors go to DDR in between.
+
+`make test` runs a file in one process, which makes each model and program once.
 """
 
 from __future__ import annotations
@@ -31,9 +33,6 @@ from bsc.pipelines import pipeline
 from bsc.prepare import prepare
 from bsc.report.record import sums
 from bsc.validation import PassValidator
-
-# All in one process, which makes each model and program once.
-pytestmark = pytest.mark.xdist_group("resnet50")
 
 SPARSITIES = (0.0, 0.5)
 ARCHS = ("paper-4x4", "paper-2x2")

@@ -148,7 +148,7 @@ def assert_disjoint(found: list[Region], capacity: int) -> None:
             assert a.last < b.first or b.last < a.first, f"{a}\n{b}"
 
 
-@pytest.mark.parametrize("first", range(0, 40, 10))
+@pytest.mark.parametrize("first", range(0, 30, 10))
 def test_no_two_live_tensors_overlap(first: int):
     checked = 0
     for seed in range(first, first + 10):
@@ -173,7 +173,7 @@ def chain(layers: int = 5) -> onnx.ModelProto:
 
 
 MACHINE = Arch("two", rows=2, cols=2, memtile_bytes=32768, core_data_bytes=16384)
-ROOMS = (8192, 6144, 4096, 3072)
+ROOMS = (8192, 6144, 3072)
 """All fits in the first one; three tensors of 2048 bytes and weights are live at once."""
 
 

@@ -157,7 +157,7 @@ def stages_s(program: Program) -> list[float]:
     return list(layers.values())
 
 
-@pytest.mark.parametrize("first", range(100, 148, 8))
+@pytest.mark.parametrize("first", range(100, 132, 8))
 def test_the_estimate_of_a_layer_is_the_cost_of_its_stages(first: int):
     """Exactly, with the set-up of transfers; locks and dispatch are not estimated."""
     compared = 0

@@ -117,7 +117,7 @@ def weight_bytes(text: str, cols: int) -> int:
     return total
 
 
-@pytest.mark.parametrize("seed", range(400, 412))
+@pytest.mark.parametrize("seed", range(400, 407))
 def test_text_blob_and_cost_agree_on_the_bytes_of_weights(seed: int):
     arch = random_arch(seed)
     text, weights = compiled(varied_network(seed), arch)

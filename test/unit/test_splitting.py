@@ -20,6 +20,7 @@ from xdsl.dialects.func import FuncOp
 from xdsl.dialects.tensor import InsertSliceOp
 
 from bsc import oracle
+from bsc.arch import Arch
 from bsc.dialects.machine import ARCH, ArchAttr
 from bsc.dialects.qnn_base import ComputeOp
 from bsc.dialects.slices import box_of
@@ -146,3 +147,25 @@ def test_four_pieces_of_any_size(name: str, dim: int, size: int, pieces: int):
     assert len(found) == pieces
     assert sum(op.shape[dim] for op in found) == size
     assert max(op.shape[dim] for op in found) == -(-size // 4)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3])
+@pytest.mark.parametrize("channels", [(10, 5), (5, 10), (3, 4, 17)])
+def test_partial_sums_of_what_is_concatenated(rows: int, channels: tuple[int, ...]):
+    """A partial sum fills up its last granule, though the channels of the next tensor come
+    right behind those of the sum."""
+    b = QdqBuilder(rows)
+    x = b.input((1, 20, 6, 5))
+    model = b.model(b.concat([b.conv(x, n, (1, 3)) for n in channels]))
+    specs = f"{BEFORE},split-width,split-cout,split-cin{{factor=3}},{AFTER}"
+    outcome = outcome_of(model, Arch("few", rows=rows, cols=2), specs)
+    assert outcome.kind == "ok", outcome.reason
+
+
+@pytest.mark.parametrize("cols", [1, 3])
+def test_a_pool_too_large_for_the_memtiles_is_split_by_channels(cols: int):
+    b = QdqBuilder()
+    y = b.global_pool(b.input((1, 120, 9, 11)))
+    arch = Arch("little", rows=2, cols=cols, memtile_bytes=2048)
+    outcome = outcome_of(b.model(y), arch)
+    assert outcome.kind == "ok", outcome.reason

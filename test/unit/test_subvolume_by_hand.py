@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from qdq_models import random_network
+from qdq_models import QdqBuilder, random_network
 from varied_networks import outcome_of
 
 from bsc.arch import Arch
@@ -46,6 +46,17 @@ def test_values_are_those_of_onnxruntime(seed: int):
         for name in NAMED_PIPELINES["bsc-compile"]
     ]
     outcome = outcome_of(random_network(seed), arch, ",".join(passes))
+    assert outcome.kind == "ok", outcome.reason
+
+
+@pytest.mark.parametrize("channels", [9, 14, 16])
+def test_pixels_with_room_for_more_channels(channels: int):
+    """Two stages write pixels of which the last bytes belong to nobody."""
+    b = QdqBuilder(0)
+    x = b.input((1, channels, 8, 2))
+    by_hand = {"split-width": "{factor=5}", "select-subvolume": "{rows=5}"}
+    passes = [f"{name}{by_hand.get(name, '')}" for name in NAMED_PIPELINES["bsc-compile"]]
+    outcome = outcome_of(b.model(b.concat([x, x])), Arch("3", rows=3, cols=3), ",".join(passes))
     assert outcome.kind == "ok", outcome.reason
 
 

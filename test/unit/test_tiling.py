@@ -142,7 +142,7 @@ def some_subvolumes(layer: LayerShape, rng: np.random.Generator) -> list[Subvolu
     ]
 
 
-@pytest.mark.parametrize("seed", range(600, 612))
+@pytest.mark.parametrize("seed", range(600, 607))
 def test_the_choice_fits_and_more_memory_is_never_slower(seed: int):
     arch = random_arch(seed)
     roomy = dataclasses.replace(arch, core_data_bytes=4 * arch.core_data_bytes)
@@ -159,7 +159,7 @@ def test_the_choice_fits_and_more_memory_is_never_slower(seed: int):
             assert serial_s(CorePlan.of(layer, freer), roomy) <= serial_s(plan, arch)
 
 
-@pytest.mark.parametrize("seed", range(620, 632))
+@pytest.mark.parametrize("seed", range(620, 627))
 def test_buffers_are_apart_for_any_subvolume(seed: int):
     arch, rng = random_arch(seed), np.random.default_rng(seed)
     for layer in layers(seed, arch):
