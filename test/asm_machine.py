@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import numpy.typing as npt
 
@@ -9,8 +11,10 @@ from bsc.arch import Arch
 from bsc.asm.instr_parser import parse_words
 from bsc.asm.program import Instr, Lock, Program, Tensor
 from bsc.sim.locks import LockBank
-from bsc.sim.memory import Data, Machine, tag_of
+from bsc.sim.memory import Machine
+from bsc.sim.put import Put
 from bsc.sim.resolved import Resolved
+from bsc.sim.tags import Data, tag_of
 from bsc.sim.transfers import move, parts
 
 Bytes = npt.NDArray[np.uint8]
@@ -39,12 +43,18 @@ def instr_of(text: str) -> Instr:
     return parse_words(text.split(), 0)
 
 
+def do(puts: Iterable[Put]) -> None:
+    """Put everything where it belongs, one after another."""
+    for put in puts:
+        put.do()
+
+
 def run_transfer(machine: Machine, text: str) -> None:
     """All iterations of a transfer, on all of the machine."""
     resolved = Resolved(instr_of(text), machine.arch)
     for iteration in range(resolved.instr.count):
         for part in range(parts(resolved.instr.spec.engine, machine.arch)):
-            move(machine, resolved, iteration, part)
+            do(move(machine, resolved, iteration, part))
 
 
 def int8_data(values: npt.NDArray[np.int8], pos: int = 0) -> Data:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import pytest
-from asm_machine import instr_of, int8_data, machine_of, small_arch
+from asm_machine import do, instr_of, int8_data, machine_of, small_arch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,16 +14,18 @@ from bsc.asm.packed import PackedShape, pack
 from bsc.errors import BscError
 from bsc.geometry import Window
 from bsc.numerics import Int8, Int32, Requant, Rounding
+from bsc.sim.core import Core
 from bsc.sim.kernels import compute
-from bsc.sim.memory import WEIGHTS, Core, Data, Machine, tag_of
+from bsc.sim.memory import Machine
 from bsc.sim.resolved import Resolved
+from bsc.sim.tags import WEIGHTS, Data, tag_of
 
 seeds = st.integers(0, 2**32 - 1)
 IN, IN2, OUT, PART, W, ACC = 0, 4000, 8000, 12000, 16000, 22000
 
 
 def _run(machine: Machine, text: str, iteration: int = 0) -> None:
-    compute(machine, Resolved(instr_of(text), machine.arch), iteration, 0, 0)
+    do(compute(machine, Resolved(instr_of(text), machine.arch), iteration, 0, 0))
 
 
 def _machine() -> tuple[Machine, Core]:
@@ -78,8 +80,8 @@ def test_convolutions(seed: int, block: tuple[int, int], part: bool, res: bool) 
     kept = gamma.repeat(block[0], 0).repeat(block[1], 1)[:cout, :cin]
     weight *= kept[:, None, None, :]
     bias = rng.integers(-9999, 9999, cout).astype(np.int32)
-    core.write(IN, int8_data(x, 4))
-    core.write(W, Data(pack(shape, weight, bias, gamma), WEIGHTS))
+    core.put(IN, int8_data(x, 4)).do()
+    core.put(W, Data(pack(shape, weight, bias, gamma), WEIGHTS)).do()
     text = f"CONV iteration 1 in={IN} weights={W} out={OUT} {window.text()} cin={cin} "
     text += f"cout={cout} blk=[{block[0]},{block[1]}] blocks={gamma.sum()} xpos=4 wpos=7 bpos=9"
     sums = (numerics.conv2d(x, weight, window.window).astype(np.int64)) + (
@@ -88,7 +90,7 @@ def test_convolutions(seed: int, block: tuple[int, int], part: bool, res: bool) 
     pos = 11
     if part:
         partial = rng.integers(-9999, 9999, sums.shape).astype(np.int32)
-        core.write(PART, Data(partial.reshape(-1).view(np.uint8), tag_of(np.int32, 12)))
+        core.put(PART, Data(partial.reshape(-1).view(np.uint8), tag_of(np.int32, 12))).do()
         sums, pos = (sums << 1) + partial, 12
         text += f" part={PART} ppos=12"
     if not res:
@@ -97,7 +99,7 @@ def test_convolutions(seed: int, block: tuple[int, int], part: bool, res: bool) 
         assert found.tolist() == (sums << 1).reshape(-1).tolist()
         return
     residual = _ints(rng, *sums.shape)
-    core.write(IN2, int8_data(residual, 3))
+    core.put(IN2, int8_data(residual, 3)).do()
     _run(machine, f"{text} res={IN2} post=round(2,-100,90)+add(3)+round(1)")
     steps = (Requant(2, -100, 90), numerics.Residual(3), Requant(1))
     wanted = numerics.apply_epilogue(sums, pos, steps, residual)
@@ -128,9 +130,9 @@ def test_chunks_of_input_channels_add_up(seed: int, chunks: int) -> None:
     for i in range(chunks):
         own = slice(8 * i, 8 * i + 8)
         shape = PackedShape(cout, int(window.k[0]), int(window.k[1]), 8, (8, 8), i == 0)
-        core.write(IN, int8_data(np.ascontiguousarray(x[..., own]), 4))
+        core.put(IN, int8_data(np.ascontiguousarray(x[..., own]), 4)).do()
         packed = pack(shape, weight[..., own], bias, np.ones(shape.grid, np.bool_))
-        core.write(W, Data(packed, WEIGHTS))
+        core.put(W, Data(packed, WEIGHTS)).do()
         _run(machine, text, i)
     wanted = numerics.requantize(
         numerics.conv2d(x, weight, window.window) + bias, 11, Requant(0)
@@ -153,14 +155,14 @@ def test_pools(seed: int, mode: Rounding, inside: bool) -> None:
     # Where a window has nothing inside there is no mean.
     if counts.min() > 0:
         machine, core = _machine()
-        core.write(IN, int8_data(x, 4))
+        core.put(IN, int8_data(x, 4)).do()
         padded = bool(window.before.any() or window.after.any())
         count = "inside" if inside and padded else "window"
         _run(machine, f"AVGPOOL iteration 1 {text} count={count}")
         sums = numerics.sum_pool(x, window.window)
         _equal(core, numerics.average(sums, counts, 4, Requant(3), mode), 3)
     machine, core = _machine()
-    core.write(IN, int8_data(x, 4))
+    core.put(IN, int8_data(x, 4)).do()
     _run(machine, f"MAXPOOL iteration 1 {text}")
     largest = numerics.max_pool(x, window.window)
     _equal(core, numerics.requantize(largest, 4, Requant(3), mode), 3)
@@ -187,9 +189,9 @@ def test_pointwise(seed: int, h: int, w: int, c: int, fewer: int) -> None:
     ):
         machine, core = _machine()
         if inputs:
-            core.write(IN, int8_data(np.ascontiguousarray(a[..., :inputs]), 4))
+            core.put(IN, int8_data(np.ascontiguousarray(a[..., :inputs]), 4)).do()
             if name != "COPY":
-                core.write(IN2, int8_data(np.ascontiguousarray(b[..., :inputs]), 6))
+                core.put(IN2, int8_data(np.ascontiguousarray(b[..., :inputs]), 6)).do()
         second = "" if name == "COPY" else f" in2={IN2} ypos=6"
         _run(machine, f"{name} iteration 1 {fields}{second}")
         _equal(core, numerics.requantize(values, pos, Requant(2, -9, 99)), 2)
@@ -225,20 +227,20 @@ _CONV = (
 )
 def test_fields_that_do_not_agree(old: str, new: str, message: str) -> None:
     machine, core = _machine()
-    core.write(IN, int8_data(np.ones((1, 2, 2, 8), np.int8), 4))
+    core.put(IN, int8_data(np.ones((1, 2, 2, 8), np.int8), 4)).do()
     shape = PackedShape(8, 3, 3, 8, (8, 8), True)
     weight, bias = np.ones((8, 3, 3, 8), np.int8), np.zeros(8, np.int32)
-    core.write(W, Data(pack(shape, weight, bias, np.ones((1, 1), np.bool_)), WEIGHTS))
+    core.put(W, Data(pack(shape, weight, bias, np.ones((1, 1), np.bool_)), WEIGHTS)).do()
     with pytest.raises(BscError, match=message):
         _run(machine, _CONV.replace(old, new))
 
 
 def test_sums_beyond_int32_are_an_error() -> None:
     machine, core = _machine()
-    core.write(IN, int8_data(np.full((1, 2, 2, 8), 127, np.int8), 4))
+    core.put(IN, int8_data(np.full((1, 2, 2, 8), 127, np.int8), 4)).do()
     shape = PackedShape(8, 3, 3, 8, (8, 8), True)
     weight, bias = np.full((8, 3, 3, 8), 127, np.int8), np.full(8, 2**31 - 1, np.int32)
-    core.write(W, Data(pack(shape, weight, bias, np.ones((1, 1), np.bool_)), WEIGHTS))
+    core.put(W, Data(pack(shape, weight, bias, np.ones((1, 1), np.bool_)), WEIGHTS)).do()
     with pytest.raises(BscError, match="the accumulator overflows int32"):
         _run(machine, _CONV)
 
@@ -246,12 +248,12 @@ def test_sums_beyond_int32_are_an_error() -> None:
 def test_weights_of_another_mask_are_an_error() -> None:
     """Γ in the bytes says how many blocks there are, whatever the text says."""
     machine, core = _machine()
-    core.write(IN, int8_data(np.ones((1, 2, 2, 8), np.int8), 4))
+    core.put(IN, int8_data(np.ones((1, 2, 2, 8), np.int8), 4)).do()
     shape = PackedShape(8, 3, 3, 8, (8, 8), True)
     packed = pack(
         shape, np.ones((8, 3, 3, 8), np.int8), np.zeros(8, np.int32), np.ones((1, 1), np.bool_)
     )
     packed[0] = 0
-    core.write(W, Data(packed, WEIGHTS))
+    core.put(W, Data(packed, WEIGHTS)).do()
     with pytest.raises(BscError, match="Γ has 0 blocks"):
         _run(machine, _CONV)

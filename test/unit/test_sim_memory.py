@@ -11,7 +11,11 @@ from hypothesis.strategies import DrawFn
 
 from bsc.asm.program import Tensor
 from bsc.errors import BscError
-from bsc.sim.memory import WEIGHTS, Box, Core, Data, Memtile, describe, expect, tag_of
+from bsc.sim.box import Box
+from bsc.sim.core import Core
+from bsc.sim.memory import Memtile
+from bsc.sim.tags import WEIGHTS, Data, describe, expect, tag_of
+from bsc.sim.watch import Watch
 
 SIZE = 1024
 _I8 = tag_of(np.int8, 0)
@@ -43,8 +47,8 @@ def _values(box: Box, seed: int) -> Data:
 
 @given(boxes(), st.integers(0, 2**32 - 1))
 def test_a_memtile_stores_boxes_around_its_end(box: Box, seed: int) -> None:
-    memtile, data = Memtile(SIZE), _values(box, seed)
-    memtile.write(box, data)
+    memtile, data = Memtile(SIZE, Watch()), _values(box, seed)
+    memtile.put(box, data).do()
     flat = data.bytes.reshape(-1).tolist()
     assert memtile.memory[_places(box, SIZE)].tolist() == flat
     found = memtile.read(box)
@@ -57,8 +61,8 @@ def test_a_memtile_stores_boxes_around_its_end(box: Box, seed: int) -> None:
 
 @given(boxes(), boxes())
 def test_only_what_was_written_can_be_read(written: Box, read: Box) -> None:
-    memtile = Memtile(SIZE)
-    memtile.write(written, _values(written, 0))
+    memtile = Memtile(SIZE, Watch())
+    memtile.put(written, _values(written, 0)).do()
     if {*_places(read, SIZE)} <= {*_places(written, SIZE)}:
         memtile.read(read)
     else:
@@ -76,19 +80,19 @@ def test_only_what_was_written_can_be_read(written: Box, read: Box) -> None:
 )
 def test_boxes_that_fold_back_or_do_not_fit(box: Box, message: str) -> None:
     with pytest.raises(BscError, match=message):
-        Memtile(SIZE).write(box, _values(box, 0))
+        Memtile(SIZE, Watch()).put(box, _values(box, 0)).do()
 
 
 @given(st.integers(0, SIZE), st.integers(2, 200), st.data())
 def test_weights_are_taken_from_one_load_and_all_of_it(
     address: int, size: int, data: st.DataObject
 ) -> None:
-    memtile = Memtile(SIZE)
+    memtile = Memtile(SIZE, Watch())
     blob = np.arange(size, dtype=np.uint8)
-    memtile.write_weights(address, blob)
+    memtile.put_weights(address, blob).do()
     assert memtile.unused_weights() == size
     with pytest.raises(BscError, match="overwrites weights"):
-        memtile.write_weights(address, blob)
+        memtile.put_weights(address, blob).do()
     cut = data.draw(st.integers(1, size - 1))
     found = memtile.read_weights(address, cut)
     assert found.tag == WEIGHTS
@@ -97,27 +101,27 @@ def test_weights_are_taken_from_one_load_and_all_of_it(
     # Again, and with the rest: how often a byte is taken is free.
     np.testing.assert_array_equal(memtile.read_weights(address, size).bytes, blob)
     assert memtile.unused_weights() == 0
-    memtile.write_weights(address + cut, blob[cut:])
+    memtile.put_weights(address + cut, blob[cut:]).do()
     with pytest.raises(BscError, match="holds weights and weights"):
         memtile.read_weights(address, size)
 
 
 def test_weights_are_no_activations() -> None:
-    memtile, box = Memtile(SIZE), Box(0, 1, 1, 8, 8, 8)
-    memtile.write_weights(0, np.zeros(8, np.uint8))
+    memtile, box = Memtile(SIZE, Watch()), Box(0, 1, 1, 8, 8, 8)
+    memtile.put_weights(0, np.zeros(8, np.uint8)).do()
     with pytest.raises(BscError, match="as activations; it holds weights"):
         memtile.read(box)
     memtile.read_weights(0, 8)
-    memtile.write(box, _values(box, 0))
+    memtile.put(box, _values(box, 0)).do()
     with pytest.raises(BscError, match="as weights; it holds i8 at position 0"):
         memtile.read_weights(0, 8)
 
 
 @given(st.integers(-50, 50), st.integers(-50, 50))
 def test_what_is_read_together_has_one_position(left: int, right: int) -> None:
-    memtile, values = Memtile(SIZE), np.zeros((1, 1, 4), np.int8)
-    memtile.write(Box(0, 1, 1, 4, 4, 4), int8_data(values, left))
-    memtile.write(Box(4, 1, 1, 4, 4, 4), int8_data(values, right))
+    memtile, values = Memtile(SIZE, Watch()), np.zeros((1, 1, 4), np.int8)
+    memtile.put(Box(0, 1, 1, 4, 4, 4), int8_data(values, left)).do()
+    memtile.put(Box(4, 1, 1, 4, 4, 4), int8_data(values, right)).do()
     both = Box(0, 1, 2, 4, 8, 4)
     if left == right:
         assert memtile.read(both).tag == tag_of(np.int8, left)
@@ -145,7 +149,7 @@ def test_positions_have_bounds() -> None:
 
 
 def _core(size: int = 256) -> Core:
-    return Core(np.zeros(size, np.uint8))
+    return Core(np.zeros(size, np.uint8), Watch())
 
 
 def _message(size: int, value: int = 1, tag: int = _I8) -> Data:
@@ -156,18 +160,18 @@ def _message(size: int, value: int = 1, tag: int = _I8) -> Data:
 def test_a_core_has_bounds(address: int, size: int) -> None:
     core = _core()
     if address + size <= 256:
-        core.write(address, _message(size))
+        core.put(address, _message(size)).do()
         assert core.read(address, size).bytes.sum() == size
     else:
         with pytest.raises(BscError, match="beyond 256 bytes"):
-            core.write(address, _message(size))
+            core.put(address, _message(size)).do()
 
 
 @given(st.integers(0, 60), st.integers(1, 40), st.integers(0, 60), st.integers(1, 40))
 def test_messages_are_read_as_a_whole(at: int, size: int, start: int, length: int) -> None:
     """A read takes the message, all of it and no more, or is refused."""
     core = _core()
-    core.write(at, _message(size))
+    core.put(at, _message(size)).do()
     if (at, size) == (start, length):
         core.read(start, length)
         assert core.unused() == 0
@@ -178,10 +182,10 @@ def test_messages_are_read_as_a_whole(at: int, size: int, start: int, length: in
 
 def test_several_messages_make_one_buffer_if_they_are_alike() -> None:
     core = _core()
-    core.write(0, _message(8))
-    core.write(8, _message(8, 2))
+    core.put(0, _message(8)).do()
+    core.put(8, _message(8, 2)).do()
     assert core.read(0, 16, _I8).bytes.tolist() == [1] * 8 + [2] * 8
-    core.write(8, _message(8, 2, tag_of(np.int8, 1)))
+    core.put(8, _message(8, 2, tag_of(np.int8, 1))).do()
     with pytest.raises(BscError, match="i8 at position 1, not i8 at position 0"):
         core.read(0, 16)
 
@@ -189,13 +193,13 @@ def test_several_messages_make_one_buffer_if_they_are_alike() -> None:
 @given(st.integers(0, 40), st.integers(1, 20))
 def test_nothing_is_overwritten_that_nobody_has_read(at: int, size: int) -> None:
     core = _core()
-    core.write(20, _message(20))
+    core.put(20, _message(20)).do()
     overlaps = at < 40 and at + size > 20
     if overlaps:
         with pytest.raises(BscError, match="which nobody has read"):
-            core.write(at, _message(size))
+            core.put(at, _message(size)).do()
         core.read(20, 20)
-    core.write(at, _message(size))
+    core.put(at, _message(size)).do()
     if overlaps and (at, size) != (20, 20):
         with pytest.raises(BscError, match=r"of which only|as a whole"):
             core.read(20, 20)
@@ -214,11 +218,11 @@ def test_boxes_in_ddr_lie_in_one_tensor(box: Box) -> None:
     ddr = machine_of(small_arch(), (_tensor("a", 0, (4, 8, 4)), _tensor("b", 128))).ddr
     end = max(_places(box, 2**40)) + 1
     if end <= 128 or (box.address >= 128 and end <= 152):
-        ddr.write(box, _values(box, 1))
+        ddr.put(box, _values(box, 1)).do()
         np.testing.assert_array_equal(ddr.read(box).bytes, _values(box, 1).bytes)
     else:
         with pytest.raises(BscError, match="not inside one tensor"):
-            ddr.write(box, _values(box, 1))
+            ddr.put(box, _values(box, 1)).do()
 
 
 def test_tensors_in_ddr_do_not_overlap() -> None:

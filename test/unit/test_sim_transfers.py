@@ -7,7 +7,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from asm_machine import instr_of, int8_data, machine_of, run_transfer, small_arch
+from asm_machine import do, instr_of, int8_data, machine_of, run_transfer, small_arch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
@@ -18,7 +18,8 @@ from bsc.asm.footprint import accesses
 from bsc.asm.printer import print_instr
 from bsc.asm.program import Tensor
 from bsc.errors import BscError
-from bsc.sim.memory import Box, Machine
+from bsc.sim.box import Box
+from bsc.sim.memory import Machine
 from bsc.sim.resolved import Resolved
 from bsc.sim.transfers import move
 
@@ -42,11 +43,11 @@ def _fill(machine: Machine, seed: int = 0) -> None:
     rng = np.random.default_rng(seed)
     for memtile in machine.memtiles:
         values = rng.integers(-128, 128, (1, 1, memtile.size), np.int8)
-        memtile.write(Box(0, 1, 1, memtile.size, 0, 0), int8_data(values))
+        memtile.put(Box(0, 1, 1, memtile.size, 0, 0), int8_data(values)).do()
     size = machine.ddr.memory.size
     if size:
         values = rng.integers(-128, 128, (1, 1, size), np.int8)
-        machine.ddr.write(Box(0, 1, 1, size, 0, 0), int8_data(values))
+        machine.ddr.put(Box(0, 1, 1, size, 0, 0), int8_data(values)).do()
 
 
 @given(_sizes, _sizes, _sizes, st.integers(0, 4), st.integers(0, 9), st.integers(0, 5000))
@@ -159,7 +160,7 @@ def test_loadfm_with_halo_and_iterations(grid: Pair, own: bool, seed: int) -> No
     resolved = Resolved(instr_of(_text(machine, text)), machine.arch)
     for iteration in range(d.iters[0] * d.iters[1]):
         for col in range(d.cols):
-            move(machine, resolved, iteration, col)
+            do(move(machine, resolved, iteration, col))
         for row, col in _cores(grid):
             places = d.bytes_of(iteration, (row, col), range(3))
             wanted = [int(machine.memtiles[m].memory[at]) for m, at in places]
@@ -181,10 +182,10 @@ def test_writefm_with_iterations(grid: Pair, seed: int) -> None:
             places = d.bytes_of(iteration, (row, col), range(1, 2))
             values = rng.integers(-128, 128, len(places), np.int8)
             if len(places):
-                machine.cores[row][col].write(0, int8_data(values, 3))
+                machine.cores[row][col].put(0, int8_data(values, 3)).do()
             wanted |= dict(zip(places, values.view(np.uint8).tolist(), strict=True))
         for col in range(d.cols):
-            move(machine, resolved, iteration, col)
+            do(move(machine, resolved, iteration, col))
     for col, memtile in enumerate(machine.memtiles):
         written = {int(at) for at in np.flatnonzero(memtile.tags)}
         assert written == {at for m, at in wanted if m == col}
