@@ -35,9 +35,13 @@ from bsc.monitor import PassMonitor
 from bsc.passes.annotate_cost import AnnotateCostPass
 from bsc.pipelines import collector_paused, pipeline, run_passes
 from bsc.sim import Result, run_program
+from bsc.sim.events import EventSimulator
 from bsc.suggest import did_you_mean
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
+
+Progress: TypeAlias = Callable[[int, int], None]
+"""Is told how much is done of how much."""
 
 PIPELINE = "bsc-compile"
 DEFAULT_TIMING = "serial"
@@ -133,22 +137,44 @@ def run(
     inputs: Mapping[str, Array] | Array,
     every_tensor: bool = False,
     *,
-    progress: Callable[[int, int], None] | None = None,
+    timing_seed: int | None = None,
+    progress: Progress | None = None,
 ) -> Result:
     """Simulate a program, from its text and its packed weights alone.
 
     `compiled` is what `compile` returned, or the folder that it was saved in.  `inputs` are
     what the ONNX model takes, by ONNX name, or the only input itself.  `progress(done,
-    all)` is called after each instruction.
+    all)` is called after each instruction, or each of its parts.
 
     The outputs are int8, with their ONNX names and dimensions.  With `every_tensor` the
     result also has each tensor that the program makes, as 1 x C x H x W.
+
+    The program runs in the order of its text.  With a `timing_seed` it runs as events, and
+    every transfer and computation takes a random time that the seed draws, from nothing to
+    a hundred times its own; each read must see the write that text order gives it.  Then
+    the outputs are all there is.
 
     Raises BscError for inputs that do not fit, for weights that are not the program's, and
     for anything that the machine could not do.
     """
     program, weights = load(compiled)
-    return run_program(program, weights, named(inputs, program), every_tensor, progress)
+    feeds = named(inputs, program)
+    if timing_seed is None:
+        return run_program(program, weights, feeds, every_tensor, progress)
+    if every_tensor:
+        raise BscError(
+            "every tensor can be had in text order only, not under random timing: "
+            "give a timing seed, or ask for every tensor"
+        )
+    simulator = EventSimulator(program, weights, feeds, share_of(progress, 0, 2))
+    return Result(simulator.run(timing_seed, share_of(progress, 1, 2)).outputs)
+
+
+def share_of(progress: Progress | None, index: int, count: int) -> Progress | None:
+    """The progress of one of `count` runs, as progress of all of them."""
+    if progress is None:
+        return None
+    return lambda done, total: progress(index * total + done, count * total)
 
 
 def load(compiled: Compiled | str | Path) -> tuple[Program, Bytes]:

@@ -8,7 +8,7 @@ on the module as it was imported, before any pass.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
@@ -19,7 +19,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.dialects.func import FuncOp
 
 from bsc import oracle
-from bsc.api import load
+from bsc.api import Progress, load, share_of
 from bsc.asm.program import Layer, Program, Ready
 from bsc.compiled import Compiled
 from bsc.dialects.slices import location_name
@@ -29,6 +29,7 @@ from bsc.frontend.load import load as load_model
 from bsc.interpreter import run_every_tensor
 from bsc.numerics import Int8
 from bsc.sim import run_program
+from bsc.sim.events import EventSimulator
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
@@ -73,6 +74,39 @@ class TensorCheck:
             self.first = Difference(sample, at, int(found[at]), int(expected[at]))
 
 
+class TimingFailure(NamedTuple):
+    """What went wrong in one run in event order: for input number `sample`, with random
+    durations from `seed`, or with the machine's own."""
+
+    sample: int
+    seed: int | None
+    reason: str
+
+
+@dataclass
+class TimingCheck:
+    """The runs in event order, over all inputs: one of each input with the machine's own
+    durations, the others with random ones.  `equal` ones have onnxruntime's outputs, and
+    every read in them saw the write that text order gives it."""
+
+    nominal: int = 0
+    nominal_equal: int = 0
+    random: int = 0
+    random_equal: int = 0
+    first: TimingFailure | None = None
+
+    def add(self, sample: int, seed: int | None, reason: str) -> None:
+        """Add a run; without a `reason` nothing was wrong."""
+        if seed is None:
+            self.nominal += 1
+            self.nominal_equal += not reason
+        else:
+            self.random += 1
+            self.random_equal += not reason
+        if reason and self.first is None:
+            self.first = TimingFailure(sample, seed, reason)
+
+
 @dataclass(frozen=True)
 class CheckResult:
     """The outcome of `check`.  `tensors` are in the order of the network."""
@@ -89,10 +123,14 @@ class CheckResult:
     uncertified: tuple[NodeReport, ...] = ()
     """Nodes whose sums can exceed 2^24, where onnxruntime itself is not exact."""
 
+    timing: TimingCheck | None = None
+    """The runs in event order, if there were any."""
+
     @property
     def ok(self) -> bool:
-        """Whether all tensors are equal and none is unaccounted for."""
-        return not self.unaccounted and self.first_different is None
+        """Whether all tensors and all runs are equal and no tensor is unaccounted for."""
+        timely = self.timing is None or self.timing.first is None
+        return timely and not self.unaccounted and self.first_different is None
 
     @property
     def first_different(self) -> TensorCheck | None:
@@ -117,13 +155,18 @@ def check(
     every_tensor: bool = False,
     seed: int = 0,
     *,
-    progress: Callable[[int, int], None] | None = None,
+    timing_seeds: int = 0,
+    progress: Progress | None = None,
 ) -> CheckResult:
     """Compare a program with onnxruntime on `inputs` random inputs, drawn from `seed`.
 
     onnxruntime runs the QDQ model with all optimisations off.  The program's outputs are
     compared, or, with `every_tensor`, all quantized tensors of the model.  `progress(done,
-    all)` is called after each simulated instruction.
+    all)` is called after each simulated instruction, or each of its parts.
+
+    With `timing_seeds` the program also runs in event order: for each input once with the
+    machine's own durations and that many times with random ones.  There the outputs are
+    compared, and every read is held against the write that text order gives it.
 
     Raises BscError if the model is not accepted, if the program is not one of this model,
     and if it cannot be run at all.
@@ -133,18 +176,28 @@ def check(
     imported = import_onnx(model)
     plan = _Plan(program, imported, every_tensor)
     rng = np.random.default_rng(seed)
+    timing = TimingCheck() if timing_seeds else None
+    runs = 1 + (timing_seeds + 2 if timing_seeds else 0)
     for index in range(inputs):
         feeds = random_inputs(proto, program, rng)
         expected = oracle.quantized_tensors(model, feeds)
-        say = _share_of(progress, index, inputs)
         mine = {port.onnx_name: feeds[port.onnx_name] for port in program.inputs}
-        result = run_program(program, weights, mine, every_tensor, say)
+        say = share_of(progress, index, inputs)
+        result = run_program(program, weights, mine, every_tensor, share_of(say, 0, runs))
         found = result.tensors | result.outputs
         reference = _interpret(imported.module, expected) if plan.elided else {}
         for tensor in plan.tensors:
             # What the program makes is never taken from anywhere else.
             source = reference if tensor.elided else found
             tensor.compare(index, source[tensor.name], expected[tensor.name])
+        if timing is not None:
+            first = index * timing_seeds
+            seeds = (None, *range(first, first + timing_seeds))
+            simulator = EventSimulator(program, weights, mine, share_of(say, 1, runs))
+            for number, timing_seed in enumerate(seeds, 2):
+                tell = share_of(say, number, runs)
+                reason = _event_order(simulator, timing_seed, expected, tell)
+                timing.add(index, timing_seed, reason)
     return CheckResult(
         proto.graph.name if isinstance(model, onnx.ModelProto) else Path(model).name,
         program.arch.name,
@@ -154,7 +207,28 @@ def check(
         tuple(plan.tensors),
         tuple(plan.unaccounted),
         tuple(node for node in imported.nodes if not node.certified),
+        timing,
     )
+
+
+def _event_order(
+    simulator: EventSimulator,
+    seed: int | None,
+    expected: Mapping[str, Int8],
+    progress: Progress | None,
+) -> str:
+    """What is wrong with one run in event order; empty if nothing is."""
+    try:
+        outputs = simulator.run(seed, progress).outputs
+    except BscError as e:
+        return str(e)
+    for name, values in outputs.items():
+        tensor = TensorCheck(name)
+        tensor.compare(0, values, expected[name])
+        if tensor.different:
+            count = f"{tensor.different:,} of {tensor.values:,} values"
+            return f"{count} of '{name}' differ from onnxruntime's"
+    return ""
 
 
 class _Plan:
@@ -245,12 +319,3 @@ def random_inputs(
         else:
             feeds[value.name] = rng.integers(-128, 128, dims).astype(dtype)
     return feeds
-
-
-def _share_of(
-    progress: Callable[[int, int], None] | None, index: int, inputs: int
-) -> Callable[[int, int], None] | None:
-    """The progress of one of several runs, as progress of all of them."""
-    if progress is None:
-        return None
-    return lambda done, total: progress(index * total + done, inputs * total)

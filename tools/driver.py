@@ -143,7 +143,8 @@ examples:
   bsc compile r50.onnx -o out --arch mine.toml     your own; base = "paper-4x4" in it helps
 
 \b
-files in DIR: program.asm, weights.bin, cost.json, module.mlir and module.weights.bin.
+files in DIR: program.asm, weights.bin, cost.json, cost.csv, trace.json (for Perfetto),
+module.mlir and module.weights.bin.
 Files that are there already under these names are replaced, all or none of them.
 """
 
@@ -190,6 +191,7 @@ examples:
   bsc run out -i image.npy -o y.npz                the program's outputs
   bsc run out -i image.npy -o y.npz --every-tensor and every tensor that it makes
   bsc run out -i inputs.npz -o y.npz               several inputs, by their ONNX names
+  bsc run out -i image.npy -o y.npz --timing-seed 3  under random timing
 """
 
 
@@ -208,6 +210,15 @@ def run(
     every_tensor: Annotated[
         bool, typer.Option("--every-tensor", help="Write every tensor, not only the outputs.")
     ] = False,
+    timing_seed: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            metavar="N",
+            help="Run as events, each transfer and computation for a random time drawn from "
+            "N, instead of in text order.",
+        ),
+    ] = None,
 ) -> None:
     """Simulate a program, from program.asm and weights.bin alone.
 
@@ -220,11 +231,12 @@ def run(
     given = read_arrays(inputs)
     start = time.perf_counter()
     with progress.bar("simulating") as tell:
-        result = bsc.run(folder, given, every_tensor, progress=tell)
+        result = bsc.run(folder, given, every_tensor, timing_seed=timing_seed, progress=tell)
     tensors = {**result.tensors, **result.outputs}
     write_arrays(output, tensors)
     spent = seconds(time.perf_counter() - start)
-    typer.echo(f"{output}: {plural(len(tensors), 'tensor')}, simulated in {spent}")
+    how = "" if timing_seed is None else f" with the random timing of seed {timing_seed}"
+    typer.echo(f"{output}: {plural(len(tensors), 'tensor')}, simulated{how} in {spent}")
     for name, values in result.outputs.items():
         typer.echo(f"output {name}: {values.dtype} {list(values.shape)}")
 
@@ -235,6 +247,7 @@ examples:
   bsc check r50.onnx out                           the outputs, for one random input
   bsc check r50.onnx out --every-tensor            all quantized tensors of the model
   bsc check r50.onnx out --inputs 5 --seed 7
+  bsc check r50.onnx out --timing-seeds 5          under random timing too
 
 \b
 Exit code 1 if anything differs: stderr names the first tensor that does.
@@ -261,6 +274,16 @@ def check(
         ),
     ] = False,
     seed: Annotated[int, typer.Option(min=0, metavar="N", help="Draws the inputs.")] = 0,
+    timing_seeds: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            metavar="M",
+            help="Run each input also in event order, with nominal and with M random timings; "
+            "there the outputs are compared, and every read is held against the write that "
+            "text order gives it.",
+        ),
+    ] = 0,
 ) -> None:
     """Compare a program with onnxruntime, bit for bit.
 
@@ -272,7 +295,9 @@ def check(
     from bsc.report.screen import print_outcome
 
     with progress.bar("checking") as tell:
-        result = bsc.check(model, folder, inputs, every_tensor, seed, progress=tell)
+        result = bsc.check(
+            model, folder, inputs, every_tensor, seed, timing_seeds=timing_seeds, progress=tell
+        )
     print_outcome(result)
     if not result.ok:
         raise BscError("; ".join(difference_lines(result)))

@@ -6,13 +6,26 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from bsc.checking import CheckResult, TensorCheck
+from bsc.checking import CheckResult, TensorCheck, TimingCheck
 from bsc.report.layers import short_name
 from bsc.report.units import plural
 
 
 def outcome_lines(result: CheckResult) -> list[str]:
-    """How many tensors and values are equal to onnxruntime's, one line a kind."""
+    """How many tensors, values and runs are equal to onnxruntime's, one line a kind."""
+    lines = _tensor_lines(result)
+    return lines if result.timing is None else [*lines, _runs_line(result.timing)]
+
+
+def _runs_line(timing: TimingCheck) -> str:
+    nominal, random = plural(timing.nominal, "run"), plural(timing.random, "run")
+    return (
+        f"in event order, the outputs of {timing.nominal_equal:,} of {nominal} with nominal "
+        f"timing and of {timing.random_equal:,} of {random} with random timing equal"
+    )
+
+
+def _tensor_lines(result: CheckResult) -> list[str]:
     if not result.every_tensor:
         return [_equal_line("of the program's outputs", result.made)]
     lines = [_equal_line("made by the program", result.made)]
@@ -58,6 +71,10 @@ def difference_lines(result: CheckResult) -> list[str]:
             f"{plural(len(names), 'quantized tensor')} of the model neither made nor elided, "
             f"the first is '{names[0]}'"
         )
+    if result.timing is not None and (failure := result.timing.first) is not None:
+        seed = "nominal timing" if failure.seed is None else f"timing seed {failure.seed}"
+        which = f"input {failure.sample}, " if result.inputs > 1 else ""
+        lines.append(f"in event order, {which}{seed}: {failure.reason}")
     if lines and (nodes := result.uncertified):
         lines.append(
             f"onnxruntime may be at fault: the sums of '{nodes[0].name}' reach "

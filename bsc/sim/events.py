@@ -8,9 +8,9 @@ change, and a lock that is missing is found.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +30,8 @@ from bsc.sim.watch import Reads
 
 Digests = npt.NDArray[np.uint32]
 
+Progress: TypeAlias = Callable[[int, int], None]
+
 
 @dataclass(frozen=True)
 class EventResult:
@@ -42,11 +44,16 @@ class EventResult:
 class EventSimulator:
     """Runs one program on one set of inputs, as often as wanted.
 
-    Raises BscError for a program that cannot run in text order either.
+    It is made with a run in text order, of which `progress(done, all)` is told.  Raises
+    BscError for a program that cannot run in text order either.
     """
 
     def __init__(
-        self, program: Program, blob: Bytes, inputs: Mapping[str, npt.NDArray[Any]]
+        self,
+        program: Program,
+        blob: Bytes,
+        inputs: Mapping[str, npt.NDArray[Any]],
+        progress: Progress | None = None,
     ) -> None:
         check_blob(program, blob)
         self.program = program
@@ -54,7 +61,7 @@ class EventSimulator:
         self.inputs = inputs
         self.order = text_order(program)
         with one_thread():
-            self.expected = self._text_order_reads()
+            self.expected = self._text_order_reads(progress)
 
     def _machine(self) -> Machine:
         """A machine with the inputs in DDR."""
@@ -62,10 +69,9 @@ class EventSimulator:
         host.store_inputs(machine, self.program, self.inputs)
         return machine
 
-    def _text_order_reads(self) -> Digests:
-        """What each operation must read, from a run in text order."""
+    def _text_order(self) -> Iterator[Reads]:
+        """A run in text order: what each operation has read."""
         machine = self._machine()
-        digests = np.zeros(self.order.operations, np.uint32)
         for step in self.order.steps:
             for part in range(parts(step.instr.spec.engine, self.program.arch)):
                 op = step.operation(part)
@@ -76,12 +82,18 @@ class EventSimulator:
                 except BscError as e:
                     raise BscError(f"{op}: {e}") from None
                 reads.let_go()
-                digests[op.number] = reads.digest
+                yield reads
+
+    def _text_order_reads(self, progress: Progress | None) -> Digests:
+        """What each operation must read."""
+        digests = np.zeros(self.order.operations, np.uint32)
+        for reads in self._text_order():
+            digests[reads.number] = reads.digest
+            if progress is not None:
+                progress(reads.number, self.order.operations - 1)
         return digests
 
-    def run(
-        self, seed: int | None = None, progress: Callable[[int, int], None] | None = None
-    ) -> EventResult:
+    def run(self, seed: int | None = None, progress: Progress | None = None) -> EventResult:
         """Run once; with random durations if there is a `seed`.
 
         `progress(done, all)` is called after each operation.  Raises BscError for what the

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from lock_text import memtile_locks, without_lock
 from small_models import INPUT, image, residual_network, saved
 from xdsl.utils.exceptions import PassFailedException
 
@@ -17,9 +19,11 @@ import bsc
 from bsc import oracle
 from bsc.arch import load_arch
 from bsc.asm.parser import parse_program
+from bsc.checking import TimingCheck
 from bsc.folder import written_together, written_whole
 from bsc.monitor import PassMonitor
 from bsc.pipelines import NAMED_PIPELINES
+from bsc.report.outcome import difference_lines, outcome_lines
 from bsc.tools import opt
 
 
@@ -142,9 +146,39 @@ def test_run_wants_names_for_several_inputs(compiled: bsc.Compiled, tmp_path: Pa
         bsc.run(tmp_path, image())
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_random_timing_changes_no_output(compiled: bsc.Compiled, seed: int):
+    shares: list[float] = []
+    found = bsc.run(
+        compiled,
+        image(),
+        timing_seed=seed,
+        progress=lambda done, total: shares.append(done / total),
+    )
+    expected = bsc.run(compiled, image()).outputs
+    assert found.outputs.keys() == expected.keys()
+    for name, values in expected.items():
+        assert np.array_equal(found.outputs[name], values)
+    assert found.tensors == {}
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
+
+
+def test_every_tensor_is_for_text_order(compiled: bsc.Compiled):
+    with pytest.raises(bsc.BscError, match="in text order only"):
+        bsc.run(compiled, image(), every_tensor=True, timing_seed=0)
+
+
 # Saving --------------------------------------------------------------------------------
 
-FILES = ["cost.json", "module.mlir", "program.asm", "weights.bin"]  # no large weights
+FILES = [
+    "cost.csv",
+    "cost.json",
+    "module.mlir",
+    "program.asm",
+    "trace.json",
+    "weights.bin",
+]  # no large weights
 
 
 def test_save_writes_its_files_and_keeps_others(compiled: bsc.Compiled, tmp_path: Path):
@@ -220,6 +254,56 @@ def test_only_outputs_are_checked_unless_asked(model: onnx.ModelProto, compiled:
     result = bsc.check(model, compiled)
     assert [t.values for t in result.tensors] == [10]
     assert result.ok
+
+
+def test_check_in_event_order(model: onnx.ModelProto, compiled: bsc.Compiled):
+    shares: list[float] = []
+    result = bsc.check(
+        model,
+        compiled,
+        inputs=2,
+        timing_seeds=3,
+        progress=lambda done, total: shares.append(done / total),
+    )
+    assert result.timing == TimingCheck(nominal=2, nominal_equal=2, random=6, random_equal=6)
+    assert result.ok
+    assert outcome_lines(result)[-1] == (
+        "in event order, the outputs of 2 of 2 runs with nominal timing and of 6 of 6 runs "
+        "with random timing equal"
+    )
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
+    assert bsc.check(model, compiled).timing is None
+
+
+def test_check_finds_a_lock_that_is_missing(model: onnx.ModelProto, compiled: bsc.Compiled):
+    """In text order all is well; under random timing reads come too early, in some runs."""
+    found = 0
+    for family in memtile_locks(compiled.program):
+        lucky = _with_program(compiled, without_lock(compiled.program, family))
+        result = bsc.check(model, lucky, timing_seeds=4)
+        assert result.first_different is None
+        assert result.timing is not None
+        assert result.timing.random == 4
+        if result.timing.first is None:
+            continue
+        found += 1
+        assert result.timing.random_equal < 4
+        assert not result.ok
+        (line,) = difference_lines(result)
+        assert re.match(r"in event order, (nominal timing|timing seed \d): line \d+: ", line)
+    assert found > 0
+
+
+def test_check_compares_outputs_in_event_order_too(compiled: bsc.Compiled):
+    result = bsc.check(residual_network(seed=1), compiled, timing_seeds=2)
+    assert result.timing is not None
+    assert (result.timing.nominal_equal, result.timing.random_equal) == (0, 0)
+    _, line = difference_lines(result)
+    assert re.fullmatch(
+        r"in event order, nominal timing: \d+ of 10 values of '.*' differ from onnxruntime's",
+        line,
+    )
 
 
 def test_the_first_difference_is_found(compiled: bsc.Compiled, tmp_path: Path):

@@ -97,6 +97,33 @@ def test_run_writes_the_tensors_of_the_model(bsc: Bsc):
     assert re.search(r"^output quantizelinear_\d+: int8 \[1, 10\]$", out, re.MULTILINE)
 
 
+def test_run_under_random_timing(bsc: Bsc):
+    saved(residual_network(), Path("m.onnx"))
+    save_image(Path("x.npy"))
+    assert bsc("compile", "m.onnx", "-o", "out", "--arch", "paper-2x2")[0] == 0
+    assert bsc("run", "out", "-i", "x.npy", "-o", "text.npz")[0] == 0
+    code, out, err = bsc("run", "out", "-i", "x.npy", "-o", "y.npz", "--timing-seed", "7")
+    assert (code, err) == (0, "")
+    assert out.startswith("y.npz: 1 tensor, simulated with the random timing of seed 7 in ")
+    found, expected = read_arrays("y.npz"), read_arrays("text.npz")
+    assert isinstance(found, dict)
+    assert isinstance(expected, dict)
+    assert found.keys() == expected.keys()
+    for name, values in expected.items():
+        assert np.array_equal(found[name], values)
+
+
+def test_check_under_random_timing(bsc: Bsc):
+    saved(residual_network(), Path("m.onnx"))
+    assert bsc("compile", "m.onnx", "-o", "out", "--arch", "paper-2x2")[0] == 0
+    code, out, err = bsc("check", "m.onnx", "out", "--inputs", "2", "--timing-seeds", "2")
+    assert (code, err) == (0, "")
+    assert out.endswith(
+        "in event order, the outputs of 2 of 2 runs with nominal timing and of 4 of 4 runs "
+        "with random timing equal\n"
+    )
+
+
 def test_compile_prints_the_time_of_each_pass(bsc: Bsc):
     saved(residual_network(), Path("m.onnx"))
     code, _, err = bsc("compile", "m.onnx", "-o", "out", "--time-passes")
@@ -137,6 +164,7 @@ def test_help_and_version(bsc: Bsc):
 
 # What it refuses -----------------------------------------------------------------------
 
+RUN = ("run", "out", "-i", "x.npy", "-o", "y.npz")
 COMPILE = ("compile", "m.onnx", "-o", "out")
 
 
@@ -225,6 +253,8 @@ def test_what_is_not_there_or_not_known(bsc: Bsc, argv: tuple[str, ...], message
         ((*COMPILE, "--arhc", "npu1"), "No such option: --arhc"),
         ((*COMPILE, "more"), "unexpected extra argument"),
         (("check", "m.onnx", "out", "--inputs", "0"), "for '--inputs': "),
+        (("check", "m.onnx", "out", "--timing-seeds", "-1"), "for '--timing-seeds': "),
+        ((*RUN, "--timing-seed", "-1"), "for '--timing-seed': "),
         (("check", "m.onnx", "out", "--inputs", "x"), "for '--inputs': "),
     ],
 )
@@ -259,9 +289,6 @@ def program(bsc: Bsc) -> Path:
     return Path("out")
 
 
-RUN = ("run", "out", "-i", "x.npy", "-o", "y.npz")
-
-
 def test_inputs_that_are_not_the_models(bsc: Bsc, program: Path):
     for array, message in (
         (np.zeros((1, 4, 12, 13), np.float32), r"shape .*\[1, 4, 12, 13\]|1, 4, 12, 13"),
@@ -271,6 +298,10 @@ def test_inputs_that_are_not_the_models(bsc: Bsc, program: Path):
         refused(bsc, RUN, message)
     Path("x.npy").write_text("no numbers")
     refused(bsc, RUN, "x.npy: not a .npy or .npz file of numbers")
+
+
+def test_every_tensor_is_for_text_order(bsc: Bsc, program: Path):
+    refused(bsc, (*RUN, "--every-tensor", "--timing-seed", "0"), "in text order only")
 
 
 def test_programs_that_were_tampered_with(bsc: Bsc, program: Path):
