@@ -15,6 +15,7 @@ from xdsl.printer import Printer
 from bsc import folder
 from bsc.arch import Arch
 from bsc.asm.packed import Bytes
+from bsc.asm.parser import parse_program
 from bsc.asm.program import Elided
 from bsc.codegen import blob_of
 from bsc.cost.network import NetworkCost
@@ -22,7 +23,10 @@ from bsc.dialects.bsw import BlobOp
 from bsc.dialects.payload import Payload, PayloadAttr
 from bsc.frontend import NodeReport
 from bsc.report.record import cost_record
+from bsc.report.table import cost_table
+from bsc.report.trace import trace_record
 from bsc.sidecar import save_payloads
+from bsc.sim.timeline import run_timeline
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,17 @@ class Compiled:
             record = cost_record(self.model, self.arch, self.timing, self.costs, self.nodes)
             text = json.dumps(record, indent=2, ensure_ascii=False)
             (aside / folder.COST).write_text(f"{text}\n", encoding="utf-8")
+            (aside / folder.TABLE).write_text(cost_table(self.cost), encoding="utf-8")
+            (aside / folder.TRACE).write_text(self._trace(), encoding="utf-8")
             self._save_module(aside)
+
+    def _trace(self) -> str:
+        """The events of the program text on the machine, as `bsc.report.trace` has them."""
+        program = parse_program(self.program)
+        record = trace_record(
+            program, run_timeline(program), f"{self.model} on {self.arch.name}"
+        )
+        return json.dumps(record, ensure_ascii=False, separators=(",", ":")) + "\n"
 
     def _save_module(self, aside: Path) -> None:
         # A copy: where payloads lie is a matter of this folder.

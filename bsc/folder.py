@@ -3,6 +3,8 @@
     program.asm         the program text: all that the machine does
     weights.bin         the packed weights, in the order of the program
     cost.json           time, bytes and MACs of each layer (docs/formats.md)
+    cost.csv            the layers of cost.json as a table
+    trace.json          when everything happens, as Chrome trace events
     module.mlir         the IR just before it is lowered to instructions
     module.weights.bin  the weights that the IR refers to, if there are any large ones
 
@@ -27,9 +29,11 @@ from bsc.errors import BscError
 PROGRAM = "program.asm"
 WEIGHTS = "weights.bin"
 COST = "cost.json"
+TABLE = "cost.csv"
+TRACE = "trace.json"
 MODULE = "module.mlir"
 MODULE_WEIGHTS = "module.weights.bin"
-FILES = (PROGRAM, WEIGHTS, COST, MODULE, MODULE_WEIGHTS)
+FILES = (PROGRAM, WEIGHTS, COST, TABLE, TRACE, MODULE, MODULE_WEIGHTS)
 
 
 def read_program(folder: str | Path) -> tuple[Program, Bytes]:

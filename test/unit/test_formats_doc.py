@@ -19,6 +19,9 @@ from small_models import residual_network
 import bsc
 from bsc import folder
 from bsc.arch import Arch, arch_from_toml, preset
+from bsc.asm.parser import parse_program
+from bsc.report.trace import MOST_OPERATIONS, trace_record
+from bsc.sim.timeline import run_timeline
 
 DOC = Path(__file__).resolve().parents[2] / "docs" / "formats.md"
 MACHINES = ("paper-4x4", "npu1", "npu2")
@@ -104,6 +107,25 @@ def test_every_key_of_cost_json_is_described(
     for step in path:
         part = part[step]
     assert first_column(title) == set(cast("dict[str, Any]", part))
+
+
+def test_every_column_of_cost_csv_is_described(saved: Path):
+    header = (saved / folder.TABLE).read_text().splitlines()[0]
+    assert first_column("cost.csv") == set(header.split(","))
+
+
+def test_every_argument_of_an_event_is_described(saved: Path):
+    program = parse_program((saved / folder.PROGRAM).read_text())
+    times = run_timeline(program)
+    given = {
+        name
+        for most in (0, times.order.operations)
+        for event in trace_record(program, times, "p", most)["traceEvents"]
+        if event["ph"] == "X"
+        for name in event["args"]
+    }
+    assert first_column("The arguments of an event") == given
+    assert f"{MOST_OPERATIONS:,}" in "\n".join(section("trace.json"))
 
 
 def test_every_bound_and_share_is_described(record: Mapping[str, Any]):

@@ -35,6 +35,7 @@ LAYERS = """
     splitting lowering
     passes pipelines
     universe report.units report.record
+    report.table report.trace
     compiled
     api
     checking
