@@ -41,6 +41,16 @@ def view(memory: npt.NDArray[Any], box: Box) -> npt.NDArray[Any]:
     )
 
 
+def indices(box: Box) -> npt.NDArray[np.int64]:
+    """The addresses of the bytes of a box, (h, w, c)."""
+    return (
+        box.address
+        + np.arange(box.h)[:, None, None] * box.row
+        + np.arange(box.w)[:, None] * box.pix
+        + np.arange(box.c)
+    )
+
+
 def check_box(box: Box) -> None:
     """Boxes do not fold back over themselves: a pixel ends before the next begins."""
     if box.pix < box.c and box.w > 1:

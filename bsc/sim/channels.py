@@ -6,6 +6,7 @@ the order of the text (`bsc.asm.order`), which says for each read which write it
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -83,6 +84,11 @@ class TextOrder:
     channels: list[Channel]
     operations: int
     """How many operations there are."""
+
+    def operation(self, number: int) -> Operation:
+        """The operation of a number from 1 on."""
+        step = self.steps[bisect_right(self.steps, number, key=lambda s: s.first) - 1]
+        return step.operation(number - step.first)
 
 
 def text_order(program: Program) -> TextOrder:

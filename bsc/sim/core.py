@@ -60,6 +60,8 @@ class Core:
         end, tag = address + size, wanted
         where = f"core 0x{address:x} .. 0x{end:x}"
         taken = [m for m in self.messages if m.start < end and address < m.end]
+        # By address: in which order they came does not matter.
+        taken.sort(key=lambda message: message.start)
         for message in taken:
             if message.start < address or end < message.end:
                 raise BscError(

@@ -21,6 +21,7 @@ from bsc.errors import BscError
 from bsc.sim import host
 from bsc.sim.channels import Operation, text_order
 from bsc.sim.memory import Machine
+from bsc.sim.provenance import wrong_write
 from bsc.sim.put import Put
 from bsc.sim.run import check_blob, check_memories, operate
 from bsc.sim.threads import one_thread
@@ -93,6 +94,16 @@ class EventSimulator:
                 progress(reads.number, self.order.operations - 1)
         return digests
 
+    def wrong_write(self, reads: Reads) -> str:
+        """Which write an operation must see, and which it sees as it has read so far; empty
+        if nothing is wrong with that.
+
+        What it must see is found by one more run in text order, up to the operation: a
+        program without mistakes pays nothing for it.
+        """
+        wanted = next(r for r in self._text_order() if r.number == reads.number)
+        return wrong_write(wanted.seen(), reads.seen(), self.order)
+
     def run(self, seed: int | None = None, progress: Progress | None = None) -> EventResult:
         """Run once; with random durations if there is a `seed`.
 
@@ -101,7 +112,7 @@ class EventSimulator:
         that text order gives it.
         """
         machine = self._machine()
-        mover = _Mover(machine, self.expected)
+        mover = _Mover(machine, self)
         with one_thread():
             times = run_timeline(self.program, seed, mover, self.order, progress)
         check_memories(machine)
@@ -116,9 +127,9 @@ class EventSimulator:
 class _Mover:
     """Moves the values, and holds every read against the write that it must see."""
 
-    def __init__(self, machine: Machine, expected: Digests):
+    def __init__(self, machine: Machine, simulator: EventSimulator):
         self.machine = machine
-        self.expected = expected
+        self.simulator = simulator
         self.running: dict[int, tuple[Reads, list[Put]]] = {}
 
     def begin(self, op: Operation) -> None:
@@ -126,8 +137,12 @@ class _Mover:
         self.machine.watch.current = reads = Reads(op.number)
         try:
             puts = list(operate(self.machine, op.resolved, op.iteration, op.part))
-            if reads.digest != self.expected[op.number]:
-                raise BscError("reads bytes other than those that text order gives it")
+        except BscError as e:
+            wrong = self.simulator.wrong_write(reads)
+            raise BscError(f"{op}: {e}{wrong and f'; it {wrong}'}") from None
+        if reads.digest != self.simulator.expected[op.number]:
+            raise BscError(f"{op} {self.simulator.wrong_write(reads)}")
+        try:
             for put in puts:
                 put.start()
         except BscError as e:
@@ -139,7 +154,8 @@ class _Mover:
         reads, puts = self.running.pop(op.number)
         self.machine.watch.current = reads
         if not reads.unchanged():
-            raise BscError(f"{op}: what it reads is overwritten before it is done")
+            wrong = self.simulator.wrong_write(reads)
+            raise BscError(f"{op}: what it reads is overwritten before it is done; it {wrong}")
         for put in puts:
             put.end()
         reads.let_go()

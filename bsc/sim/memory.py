@@ -19,7 +19,7 @@ from bsc.arch import Arch
 from bsc.asm.packed import Bytes
 from bsc.asm.program import Program, Tensor
 from bsc.errors import BscError
-from bsc.sim.box import Box, check_box, view
+from bsc.sim.box import Box, check_box, indices, view
 from bsc.sim.core import Core
 from bsc.sim.put import Put
 from bsc.sim.tags import (
@@ -35,7 +35,7 @@ from bsc.sim.tags import (
     common_tag,
     describe,
 )
-from bsc.sim.watch import BUSY, Index, Watch
+from bsc.sim.watch import Index, Watch
 
 _DDR_BYTES = 2**33
 
@@ -71,9 +71,9 @@ class Ddr:
     def read(self, box: Box) -> Data:
         """The bytes of a box, (h, w, c)."""
         box = self._checked(box)
-        tag = common_tag(view(self.tags, box), f"DDR at 0x{box.address:x}")
         if self.watch.current is not None:
-            self.watch.current.look(self.writers, box, None)
+            self.watch.current.look("DDR", self.writers, box, None)
+        tag = common_tag(view(self.tags, box), f"DDR at 0x{box.address:x}")
         return Data(view(self.memory, box), tag)
 
     def put(self, box: Box, data: Data) -> Put:
@@ -83,7 +83,7 @@ class Ddr:
     def claim(self, put: Put) -> None:
         """From now on the bytes are being written."""
         if self.watch.current is not None:
-            view(self.writers, put.box)[:] = BUSY
+            view(self.writers, put.box)[:] = -self.watch.number
 
     def fill(self, put: Put) -> None:
         """The bytes are there."""
@@ -119,26 +119,23 @@ class Memtile:
         box = box._replace(address=start)
         if start + box.extent <= self.size:
             return box, None
-        index = (
-            start
-            + np.arange(box.h)[:, None, None] * box.row
-            + np.arange(box.w)[:, None] * box.pix
-            + np.arange(box.c)
-        )
-        return box, index % self.size
+        return box, indices(box) % self.size
 
     def read(self, box: Box) -> Data:
         """Activations, (h, w, c)."""
         box, index = self._split(box)
+        self._look(box, index)
         tags = view(self.tags, box) if index is None else self.tags[index]
         tag = common_tag(tags, _range(box))
         if tag & KIND != NUMBER:
             raise BscError(f"reads {_range(box)} as activations; it holds {describe(tag)}")
-        return Data(self._seen(box, index), tag)
+        return Data(self._bytes(box, index), tag)
 
-    def _seen(self, box: Box, index: Index) -> Bytes:
+    def _look(self, box: Box, index: Index) -> None:
         if self.watch.current is not None:
-            self.watch.current.look(self.writers, box, index)
+            self.watch.current.look("memtile", self.writers, box, index)
+
+    def _bytes(self, box: Box, index: Index) -> Bytes:
         return view(self.memory, box) if index is None else self.memory[index]
 
     def put(self, box: Box, data: Data) -> Put:
@@ -149,12 +146,13 @@ class Memtile:
     def read_weights(self, address: int, size: int) -> Data:
         """Packed weights of one load; they count as used from now on."""
         box, index = self._split(Box(address, 1, 1, size, size, size))
+        self._look(box, index)
         tags = view(self.tags, box) if index is None else self.tags[index]
         tag = common_tag(as_used(tags), _range(box))
         if tag & KIND != WEIGHT_USED:
             raise BscError(f"reads {_range(box)} as weights; it holds {describe(tag)}")
         _set(self.tags, box, index, tag)
-        return Data(self._seen(box, index).reshape(-1), WEIGHTS)
+        return Data(self._bytes(box, index).reshape(-1), WEIGHTS)
 
     def put_weights(self, address: int, data: Bytes) -> Put:
         """A write of packed weights: one load, told from the others by its number."""
@@ -170,7 +168,7 @@ class Memtile:
         if (old & KIND == WEIGHT_NEW).any():
             raise BscError(f"overwrites weights at 0x{box.address:x} that no core has taken")
         if self.watch.current is not None:
-            _set(self.writers, box, index, BUSY)
+            _set(self.writers, box, index, -self.watch.number)
 
     def fill(self, put: Put) -> None:
         """The bytes are there."""

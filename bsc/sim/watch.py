@@ -1,8 +1,8 @@
 """Which write each read sees.
 
 Every operation (a part of an iteration of an instruction) has a number.  A byte of DDR or
-of a memtile carries the number of the operation that wrote it last, and `BUSY` while one
-is writing it; a message in a core carries the number of its sender.  Text order says which
+of a memtile carries the number of the operation that wrote it last, negative while that is
+under way; a message in a core carries the number of its sender.  Text order says which
 numbers an operation must read; in any other order it must read the same, and they must
 stay the same until it is done, even if the values happened to agree.
 """
@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from bsc.sim.box import Box, view
+from bsc.sim.box import Box, indices, view
 from bsc.sim.tags import Tag
-
-BUSY = -1
 
 Numbers = npt.NDArray[np.int32]
 
@@ -41,22 +40,53 @@ class Message:
         self.readers: set[int] = set()
 
 
+class Seen(NamedTuple):
+    """What one read sees: the numbers of those who wrote it, and the addresses of that."""
+
+    memory: str
+    addresses: npt.NDArray[np.int64]
+    writers: Numbers
+
+
+class _Look(NamedTuple):
+    """A box of a memory that was read, or the bytes at `places` if it wraps around."""
+
+    memory: str
+    numbers: Numbers
+    box: Box
+    places: Index
+
+    def writers(self) -> Numbers:
+        """Who wrote them."""
+        return (
+            view(self.numbers, self.box) if self.places is None else self.numbers[self.places]
+        )
+
+    def digest(self) -> int:
+        """All of that in one number."""
+        return zlib.crc32(np.ascontiguousarray(self.writers()).data)
+
+    def seen(self) -> Seen:
+        """Who wrote which byte."""
+        addresses = indices(self.box) if self.places is None else self.places
+        return Seen(self.memory, addresses.ravel(), self.writers().flatten())
+
+
 @dataclass
 class Reads:
     """What an operation has read so far.  `digest` is over the numbers that it saw."""
 
     number: int
     digest: int = 0
-    _looks: list[tuple[Numbers, Box, Index, int]] = field(
-        default_factory=list[tuple[Numbers, Box, "Index", int]]
-    )
+    _looks: list[tuple[_Look, int]] = field(default_factory=list[tuple[_Look, int]])
     _messages: list[Message] = field(default_factory=list[Message])
 
-    def look(self, numbers: Numbers, box: Box, index: Index) -> None:
-        """Read a box, or the bytes at `index` if it wraps around."""
-        seen = _digest(numbers, box, index)
-        self._looks.append((numbers, box, index, seen))
-        self._add(seen)
+    def look(self, memory: str, numbers: Numbers, box: Box, index: Index) -> None:
+        """Read a box of a memory, or the bytes at `index` if it wraps around."""
+        look = _Look(memory, numbers, box, index)
+        digest = look.digest()
+        self._looks.append((look, digest))
+        self._add(digest)
 
     def take(self, message: Message) -> None:
         """Read a message in a core, and keep it from being overwritten."""
@@ -69,17 +99,20 @@ class Reads:
 
     def unchanged(self) -> bool:
         """Whether all that was read is still there."""
-        return all(_digest(n, box, index) == seen for n, box, index, seen in self._looks)
+        return all(look.digest() == digest for look, digest in self._looks)
+
+    def seen(self) -> list[Seen]:
+        """Who wrote what was read, byte by byte, as it is now."""
+        messages = (
+            Seen("core", np.array([m.start]), np.array([m.writer], np.int32))
+            for m in self._messages
+        )
+        return [*(look.seen() for look, _ in self._looks), *messages]
 
     def let_go(self) -> None:
         """The operation is done: what it has read may be overwritten."""
         for message in self._messages:
             message.readers.discard(self.number)
-
-
-def _digest(numbers: Numbers, box: Box, index: Index) -> int:
-    found = view(numbers, box) if index is None else numbers[index]
-    return zlib.crc32(np.ascontiguousarray(found).data)
 
 
 @dataclass
