@@ -37,8 +37,9 @@ check: $(VENV)/dev.stamp ## format, lint, and strict types
 	$(BIN)/ruff format --check
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
-bench: $(VENV)/run.stamp ## time and memory of each pass, and of the simulation (2 min)
+bench: $(VENV)/run.stamp ## time and memory of each pass, and of the simulation (4 min)
 	@$(BIN)/python benchmarks/compile_and_simulate.py
+	@$(BIN)/python benchmarks/event_order.py
 
 wheel: $(VENV)/run.stamp ## build a wheel and try it in a clean environment, outside this folder
 	@.ci/check-wheel $(BIN)/python

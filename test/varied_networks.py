@@ -9,7 +9,7 @@ everything.  Machines have so little memory that most networks must be split and
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +29,7 @@ from bsc.frontend import import_onnx
 from bsc.oracle import quantized_tensors
 from bsc.pipelines import NAMED_PIPELINES, parse_specs, resolve, run_passes
 from bsc.sim import run_program
+from bsc.sim.events import EventSimulator
 
 SIZES = (1, 1, 2, 3, 5, 7, 7, 7, 8, 11, 13, 16, 17, 19, 23, 28)
 CHANNELS = (1, 2, 3, 5, 7, 8, 8, 9, 11, 13, 16, 16, 17, 23, 24, 31, 32, 40)
@@ -49,9 +50,15 @@ class Outcome:
     elided: int = 0
 
 
-def outcome_of(model: onnx.ModelProto, arch: Arch, specs: str = PIPELINE) -> Outcome:
+def outcome_of(
+    model: onnx.ModelProto, arch: Arch, specs: str = PIPELINE, timing_seeds: Sequence[int] = ()
+) -> Outcome:
     """Compile a model by the passes of `specs`, print, parse and simulate it, and compare
-    every tensor with onnxruntime's."""
+    every tensor with onnxruntime's.
+
+    With `timing_seeds` the program runs in event order too, with nominal timing and with
+    that of each seed, and the outputs are compared.
+    """
     try:
         text, weights = compiled(model, arch, specs)
     except (BscError, PassFailedException) as e:
@@ -69,7 +76,27 @@ def outcome_of(model: onnx.ModelProto, arch: Arch, specs: str = PIPELINE) -> Out
             return Outcome("wrong", f"{name} is neither made nor elided")
         if made is not None and not np.array_equal(made.reshape(values.shape), values):
             return Outcome("wrong", f"{name} differs from onnxruntime's")
+    if timing_seeds:
+        simulator = EventSimulator(program, weights, feeds)
+        for seed in (None, *timing_seeds):
+            if reason := _event_order(simulator, seed, found.outputs):
+                which = "nominal timing" if seed is None else f"timing seed {seed}"
+                return Outcome("wrong", f"in event order, {which}: {reason}")
     return Outcome("ok", "", len(found.tensors), len(elided))
+
+
+def _event_order(
+    simulator: EventSimulator, seed: int | None, expected: Mapping[str, Array]
+) -> str:
+    """What is wrong with a run in event order; empty if nothing is."""
+    try:
+        outputs = simulator.run(seed).outputs
+    except BscError as e:
+        return str(e)
+    wrong = [
+        name for name, values in expected.items() if not np.array_equal(outputs[name], values)
+    ]
+    return f"output {wrong[0]} differs" if wrong else ""
 
 
 def compiled(model: onnx.ModelProto, arch: Arch, specs: str = PIPELINE) -> tuple[str, Bytes]:

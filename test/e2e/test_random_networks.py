@@ -2,7 +2,9 @@
 
 Every tensor that a program makes equals onnxruntime's, the others are listed as elided.
 A network may be refused for one reason only: a layer needs more memory than there is, which
-the message shows in bytes.  `benchmarks/random_networks.py` runs as many seeds as one likes.
+the message shows in bytes.  In event order, under any timing, the outputs are the same and
+every read sees the write that text order gives it.  `benchmarks/random_networks.py` runs as
+many seeds as one likes.
 """
 
 from __future__ import annotations
@@ -57,6 +59,25 @@ def test_every_tensor_of_random_networks(seeds: range):
             check_refusal(seed, outcome, "bsc-compile")
             refused += 1
     assert refused <= len(seeds) // 4
+
+
+TALL = ((3, 2), (5, 1), (4, 3))
+"""Rows and columns of machines whose memtiles serve several rows of cores."""
+
+
+@pytest.mark.parametrize("first", [1000, 1006])
+def test_random_networks_under_any_timing(first: int):
+    done = 0
+    for seed in range(first, first + 6):
+        arch = random_arch(seed)
+        if seed % 2:
+            rows, cols = TALL[seed // 2 % len(TALL)]
+            arch = dataclasses.replace(arch, rows=rows, cols=cols)
+        timings = range(2 * seed, 2 * seed + 2)
+        outcome = outcome_of(varied_network(seed), arch, timing_seeds=timings)
+        assert outcome.kind != "wrong", f"seed {seed}: {outcome.reason}"
+        done += outcome.kind == "ok"
+    assert done >= 4
 
 
 @pytest.mark.parametrize("seeds", groups()[: SEEDS // GROUP // 2], ids=str)

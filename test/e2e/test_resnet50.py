@@ -17,11 +17,13 @@ import numpy as np
 import onnx
 import pytest
 from exactness import main_of
+from layer_times import simulated_overlap, simulated_serial
 from program_text import Counts, count, lines
 from qdq_models import Array, random_input
 
 import bsc
 from bsc import oracle
+from bsc.api import load
 from bsc.asm.parser import parse_program
 from bsc.asm.tally import tally
 from bsc.dialects.slices import location_name
@@ -32,6 +34,8 @@ from bsc.numerics import Int8
 from bsc.pipelines import pipeline
 from bsc.prepare import prepare
 from bsc.report.record import sums
+from bsc.sim.events import EventSimulator
+from bsc.sim.timeline import run_timeline
 from bsc.validation import PassValidator
 
 SPARSITIES = (0.0, 0.5)
@@ -98,6 +102,17 @@ def test_every_tensor_equals_onnxruntimes(sparsity: float, arch: str, tmp_path: 
     assert len(made) > 50
 
 
+@every_program
+def test_random_timing_changes_nothing(arch: str):
+    """With one seed; `benchmarks/event_order.py` tries more."""
+    net = network(0.5)
+    program, weights = load(compiled(0.5, arch))
+    outputs = EventSimulator(program, weights, net.feeds).run(seed=0).outputs
+    assert outputs.keys() == {port.onnx_name for port in program.outputs}
+    for name, values in outputs.items():
+        np.testing.assert_array_equal(values, net.expected[name], name)
+
+
 def test_the_inputs_use_the_numbers():
     """An equality of zeros would prove little."""
     for name, values in network(0.5).expected.items():
@@ -125,6 +140,29 @@ def test_the_text_says_what_the_report_says(sparsity: float, arch: str):
     found = Counts(counts.macs, counts.ddr_read_bytes, counts.ddr_write_bytes)
     assert count(program.program) == found
     assert found == tuple(totals[name] for name in Counts._fields)
+
+
+@every_model
+@every_program
+def test_both_timings_are_those_of_the_simulators(sparsity: float, arch: str):
+    made = compiled(sparsity, arch)
+    program = parse_program(made.program)
+    times = run_timeline(program)
+    simulated = {
+        "serial": simulated_serial(program),
+        "overlap": simulated_overlap(program, times),
+    }
+    for timing, most in (("serial", 1e-3), ("overlap", 5e-2)):
+        expected = simulated[timing]
+        layers = {(layer.name, layer.op): layer for layer in made.costs[timing].layers}
+        assert layers.keys() == expected.keys()
+        near = [
+            abs(layer.duration_s - expected[key]) <= most * expected[key]
+            for key, layer in layers.items()
+        ]
+        assert sum(near) >= (1.0 if timing == "serial" else 0.95) * len(near)
+    assert abs(made.costs["overlap"].total_s - times.total_s) <= 0.02 * times.total_s
+    assert times.total_s < made.costs["serial"].total_s
 
 
 @every_program
