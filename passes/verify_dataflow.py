@@ -2,9 +2,12 @@
 `--verify-dataflow`: is the program one that the machine can run?
 
 Checked, with the limit and the value in the message: memory of cores and memtiles, locks
-and descriptors of a tile, that every byte that is read has been written, and that acquires
-and releases balance and never wait in the order of the text.  Changes nothing.  Needs
---lower-to-dataflow; locks are checked once --chain-locks has run.
+and descriptors of a tile, that every byte that is read has been written, and the chains of
+locks: that each lock joins one engine that releases with one that acquires, that they balance,
+that no timing makes them wait for ever or rise above their limit, and that whatever touches
+the same bytes, one of them writing, keeps the order of the text under any timing.  An error
+names both instructions.  Changes nothing.  Needs --lower-to-dataflow; locks are checked once
+--chain-locks has run.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import PassFailedException
 
-from bsc.codegen import build_program
+from bsc.codegen import build_program, program_op
 from bsc.errors import BscError
 from bsc.verify import verify_program
 
@@ -29,6 +32,8 @@ class VerifyDataflowPass(ModulePass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         try:
-            verify_program(build_program(op))
+            program = build_program(op)
+            tokens = any(item.operands for item in program_op(op).body.ops)
+            verify_program(program, chained=not tokens)
         except BscError as e:
             raise PassFailedException(str(e)) from None

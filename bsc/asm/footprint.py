@@ -1,7 +1,8 @@
 """The bytes that an instruction touches, as ranges of addresses.
 
-A range is the hull over all iterations, rows and columns: coarse, but never too small.
-It is what hazards between instructions and limits of memories are checked with.
+`extents` says it for each iteration and channel, `accesses` the hull over all iterations,
+rows and columns: coarse, but never too small.  Hazards between instructions and limits of
+memories are checked with them.
 """
 
 from __future__ import annotations
@@ -9,11 +10,15 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from bsc.arch import Arch
 from bsc.asm.isa import Engine
 from bsc.asm.packed import packed_size
 from bsc.asm.program import Instr, IntArray, Post, Slots, expand
+
+_NOWHERE = np.iinfo(np.int64).max
+"""Where an extent begins that touches nothing."""
 
 
 class Access(NamedTuple):
@@ -27,6 +32,62 @@ class Access(NamedTuple):
     hi: int
     writes: bool
     neighbour: int = 0
+
+
+class Turn(NamedTuple):
+    """Which iterations use a buffer: of `slots` in turn, each for `period` iterations, the
+    one with the number `slot`."""
+
+    slot: int = 0
+    slots: int = 1
+    period: int = 1
+
+
+class Shape(NamedTuple):
+    """A box: rows, pixels of a row, and the bytes from one to the next.  All over
+    (iterations or 1, entries or 1)."""
+
+    h: IntArray
+    w: IntArray
+    row: IntArray
+    pix: IntArray
+
+
+class Extent(NamedTuple):
+    """
+    The bytes that an instruction touches, one iteration and one channel at a time.
+
+    Channel `parts[n]` touches [lo[i, n], hi[i, n]) of the memory of tile `tiles[n]` in
+    iteration i (or in all of them, if there is but one row): the hull of the box that `shape`
+    says, if it is not one run.  Where it touches nothing, lo is beyond hi.  In cores the
+    bytes are the same in all.
+    """
+
+    memory: str
+    lo: IntArray
+    hi: IntArray
+    writes: bool
+    tiles: IntArray
+    parts: IntArray
+    neighbour: int = 0
+    turn: Turn = Turn()
+    shape: Shape | None = None
+
+    @property
+    def hull(self) -> Access:
+        """All of it together."""
+        lo, hi = int(self.lo.min()), int(self.hi.max())
+        lo, hi = (0, 0) if hi < 0 else (lo, hi)
+        return Access(self.memory, lo, hi, self.writes, self.neighbour)
+
+
+Flags = npt.NDArray[np.bool_]
+
+_Tiles = tuple[IntArray, IntArray]
+"""The tiles that are touched, and the parts of the engine that touch them."""
+
+_EVERYWHERE: IntArray = np.array([-1])
+"""Of an extent in all cores: whichever part serves the core."""
 
 
 class Fields:
@@ -49,6 +110,12 @@ class Fields:
 
 
 def accesses(instr: Instr, arch: Arch) -> list[Access]:
+    """All that an instruction reads and writes in DDR, blob, memtiles and cores, over all
+    iterations, rows and columns."""
+    return [extent.hull for extent in extents(instr, arch)]
+
+
+def extents(instr: Instr, arch: Arch) -> list[Extent]:
     """All that an instruction reads and writes in DDR, blob, memtiles and cores."""
     fields = Fields(instr, arch)
     match instr.spec.engine:
@@ -57,12 +124,19 @@ def accesses(instr: Instr, arch: Arch) -> list[Access]:
         case Engine.WRITE:
             return [*_memtile(fields, "memtile", "w", 0, False), _ddr(fields, True)]
         case Engine.LOADW:
-            return [_run(fields, "blob", False), _run(fields, "memtile", True)]
+            columns = np.arange(arch.cols)
+            tiles = columns, columns
+            return [_run(fields, "blob", False, tiles), _run(fields, "memtile", True, tiles)]
         case Engine.LOADFM:
             return _loadfm(fields)
         case Engine.LOADWDM:
             size = int((fields["off"] + fields["bytes"]).max())
-            return [_run(fields, "memtile", False), *_slots(instr, "core", size, True)]
+            links = np.arange(len(arch.weight_links))
+            tiles = links % arch.cols, links % min(arch.rows, arch.cols)
+            return [
+                _run(fields, "memtile", False, tiles),
+                *_slots(instr, "core", size, True),
+            ]
         case Engine.WRITEFM:
             pixels = fields.most("h") * fields.most("w")
             core = _slots(instr, "core", pixels * fields.most("c"), False)
@@ -71,32 +145,41 @@ def accesses(instr: Instr, arch: Arch) -> list[Access]:
             return _compute(fields)
 
 
-def _run(fields: Fields, name: str, writes: bool) -> Access:
+def _extent(
+    memory: str, lo: IntArray, hi: IntArray, used: Flags, writes: bool, tiles: _Tiles
+) -> Extent:
+    """An extent that is nothing where it is not used."""
+    lo, hi, used = np.broadcast_arrays(lo, hi, used)
+    lo, hi = np.where(used, lo, _NOWHERE), np.where(used, hi, -1)
+    return Extent(memory, lo, hi, writes, *tiles)
+
+
+def _run(fields: Fields, name: str, writes: bool, tiles: _Tiles) -> Extent:
     """Contiguous bytes at the addresses of a field."""
     start, size = np.broadcast_arrays(fields[name], fields["bytes"])
-    used = size > 0
-    if not used.any():
-        return Access(name, 0, 0, writes)
-    return Access(name, int(start[used].min()), int((start + size)[used].max()), writes)
+    return _extent(name, start, start + size, size > 0, writes, tiles)
 
 
-def _ddr(fields: Fields, writes: bool) -> Access:
+def _ddr(fields: Fields, writes: bool) -> Extent:
     used = (fields["h"][:, None] > 0) & (fields["w"] > 0) & (fields["c"] > 0)
-    if not used.any():
-        return Access("ddr", 0, 0, writes)
     end = (
         fields["ddr"]
         + (fields["h"][:, None] - 1) * fields["drow"][:, None]
         + (fields["w"] - 1) * fields["dpix"][:, None]
         + fields["c"]
     )
-    start, end, used = np.broadcast_arrays(fields["ddr"], end, used)
-    return Access("ddr", int(start[used].min()), int(end[used].max()), writes)
+    columns: IntArray = np.arange(fields["ddr"].shape[1], dtype=np.int64)
+    tiles = columns * 0, columns
+    shape = Shape(
+        fields["h"][:, None], fields["w"], fields["drow"][:, None], fields["dpix"][:, None]
+    )
+    found = _extent("ddr", fields["ddr"], end, used, writes, tiles)
+    return found._replace(shape=shape)
 
 
 def _memtile(
     fields: Fields, address: str, width: str, neighbour: int, writes: bool
-) -> list[Access]:
+) -> list[Extent]:
     """Pixels in the memtile of each column, or of a neighbour of it."""
     start, pixels = fields[address], fields[width]
     columns = np.flatnonzero(pixels.max(axis=0) > 0)
@@ -111,11 +194,12 @@ def _memtile(
     size = (fields["h"][:, None] - 1) * row + (pixels[:, columns] - 1) * pix
     lo = start[:, columns] + moved + first
     hi = start[:, columns] + moved + size + end
-    lo, hi, used = np.broadcast_arrays(lo, hi, (end > first) & (fields["h"][:, None] > 0))
+    used = (end > first) & (fields["h"][:, None] > 0)
     if not used.any():
         return []
-    lowest, highest = int(lo[used].min()), int(hi[used].max())
-    return [Access("memtile", lowest, highest, writes, neighbour)]
+    found = _extent("memtile", lo, hi, used, writes, (owners, columns))
+    shape = Shape(fields["h"][:, None], pixels[:, columns], row, pix)
+    return [found._replace(neighbour=neighbour, shape=shape)]
 
 
 def _moved(fields: Fields, owners: IntArray) -> IntArray:
@@ -142,29 +226,39 @@ def _pixel(fields: Fields, columns: IntArray) -> tuple[IntArray, IntArray]:
     return np.where(end > 0, first, 0), end
 
 
-def _loadfm(fields: Fields) -> list[Access]:
+def _loadfm(fields: Fields) -> list[Extent]:
     found = [
-        access
+        extent
         for address, width, neighbour in (
             ("memtile", "w", 0),
             ("left", "wl", -1),
             ("right", "wr", 1),
         )
-        for access in _memtile(fields, address, width, neighbour, False)
+        for extent in _memtile(fields, address, width, neighbour, False)
     ]
     pixels = int((fields["wl"] + fields["w"] + fields["wr"]).max())
     size = fields.most("h") * pixels * fields.most("c")
     return [*found, *_slots(fields.instr, "core", size, True)]
 
 
-def _slots(instr: Instr, name: str, size: int, writes: bool) -> list[Access]:
+def _slots(instr: Instr, name: str, size: int, writes: bool) -> list[Extent]:
     """The buffers of a field, `size` bytes each."""
     if name not in instr.fields or not size:
         return []
-    return [Access("core", a, a + size, writes) for a in instr.slots(name).addresses]
+    addresses, period = instr.slots(name)
+    return [
+        _buffer(address, size, writes, Turn(slot, len(addresses), period))
+        for slot, address in enumerate(addresses)
+    ]
 
 
-def _compute(fields: Fields) -> list[Access]:
+def _buffer(address: int, size: int, writes: bool, turn: Turn) -> Extent:
+    """One buffer, in all cores."""
+    lo = np.array([[address]], np.int64)
+    return Extent("core", lo, lo + size, writes, _EVERYWHERE, _EVERYWHERE, 0, turn)
+
+
+def _compute(fields: Fields) -> list[Extent]:
     """The buffers of a computation."""
     instr = fields.instr
     pixels = fields.most("h") * fields.most("w")
@@ -191,7 +285,7 @@ def _compute(fields: Fields) -> list[Access]:
         *_slots(instr, "out", outputs * element, True),
     ]
     if "acc" in instr.fields:
-        found.append(Access("core", accumulators, accumulators + outputs * 4, True))
+        found.append(_buffer(accumulators, outputs * 4, True, Turn()))
     return found
 
 

@@ -1,30 +1,40 @@
 """Checking a program without running it.
 
 What the machine has not got (memory, locks, descriptors and their dimensions), what nobody
-has written before it is read, and locks that do not come out even in the order of the text.
-Ranges of bytes are hulls (`bsc.asm.footprint`), so that a whole network is checked in a
-fraction of a second; the simulator checks every byte.
+has written before it is read, locks that do not come out even in the order of the text, and
+operations that no lock keeps from coming too early (`bsc.verify.order`).  That something has
+been written is checked with hulls (`bsc.asm.footprint`), so that a whole network is checked
+in a fraction of a second; the simulator checks every byte.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 from bsc.arch import Arch
 from bsc.asm.dimensions import dimensions
-from bsc.asm.footprint import Access, accesses
-from bsc.asm.isa import Engine
+from bsc.asm.footprint import Access, Extent, extents
+from bsc.asm.isa import DDR_ENGINES, Engine
 from bsc.asm.order import stage_order, units
-from bsc.asm.program import Instr, Program, Ready, Slots
+from bsc.asm.program import Instr, Layer, Program, Ready, Slots, Stage
 from bsc.errors import BscError
 from bsc.geometry import CHANNEL_GRANULE, round_up
+from bsc.verify.clocks import Clocks
+from bsc.verify.order import Order
 
 _LIMITS = {"core": "core_locks", "memtile": "memtile_locks", "ddr": "ddr_locks"}
 
 
-def verify_program(program: Program) -> None:
-    """Raises BscError, with the instruction and the limit, for the first problem."""
+def verify_program(program: Program, chained: bool = True) -> None:
+    """Raises BscError, with the instruction and the limit, for the first problem.
+
+    A program that is not `chained` has no locks yet, and nothing about its order is checked.
+    """
     _check_lock_counts(program)
+    _check_ddr_descriptors(program)
+    touched: list[list[Extent]] = []
+    stages: list[list[int]] = []
     written = {"ddr": _Ranges(), "memtile": _Ranges(), "core": _Ranges(), "blob": _Ranges()}
     written["blob"].add(0, program.blob_bytes)
     for port in program.inputs:
@@ -35,16 +45,33 @@ def verify_program(program: Program) -> None:
     for layer, unit in units(program):
         if isinstance(unit, Ready):
             continue
+        stages.append([len(touched) + member for member in range(len(unit))])
+        touched += [extents(instr, program.arch) for instr in unit]
         try:
-            _check_unit(unit, program, written, values)
+            _check_unit(unit, [touched[i] for i in stages[-1]], program, written)
+            _run_locks(unit, program, values)
         except BscError as e:
             raise BscError(f"{layer.full_name}: {e}") from None
-    for name, value in values.items():
-        if value != program.locks[name].init:
-            raise BscError(
-                f"lock {name} ends at {value}, declared initial value "
-                f"{program.locks[name].init}: acquires and releases do not balance"
-            )
+    _check_balance(program, values)
+    if chained:
+        clocks = Clocks(program, _names(program))
+        Order(clocks, clocks.run(stages), touched).check()
+
+
+def _names(program: Program) -> list[str]:
+    """The instructions as messages give them."""
+    layer, stage = program.name, ""
+    found: list[str] = []
+    for item in program.body:
+        if isinstance(item, Layer):
+            layer, stage = item.full_name, ""
+        elif isinstance(item, Stage):
+            stage = item.label
+        elif isinstance(item, Instr):
+            line = f"line {item.line}: " if item.line else ""
+            within = f" ({stage})" if stage and item.spec.engine not in DDR_ENGINES else ""
+            found.append(f"{line}{item.mnemonic} of {layer}{within}")
+    return found
 
 
 def _check_lock_counts(program: Program) -> None:
@@ -55,13 +82,52 @@ def _check_lock_counts(program: Program) -> None:
             raise BscError(f"{counts[tile]} locks on each {tile} tile; it has {limit}")
 
 
+def _check_ddr_descriptors(program: Program) -> None:
+    """One for each kind of transfer that the program has: each kind has a channel of its
+    own in every column, which takes one transfer after another."""
+    kinds = sorted({i.mnemonic for i in program.instructions() if i.spec.engine in DDR_ENGINES})
+    limit = program.arch.ddr_descriptors
+    if limit and len(kinds) > limit:
+        raise BscError(
+            f"{len(kinds)} descriptors on a ddr tile, for {', '.join(kinds)}; it has {limit}"
+        )
+
+
+def _check_balance(program: Program, values: dict[str, int]) -> None:
+    for name, value in values.items():
+        if value != program.locks[name].init:
+            raise BscError(
+                f"lock {name} ends at {value}, declared initial value "
+                f"{program.locks[name].init}: acquires and releases do not balance; "
+                f"{_ends(program, name)}"
+            )
+
+
+def _ends(program: Program, name: str) -> str:
+    """Who acquires a lock and who releases it."""
+    instrs, names = program.instructions(), _names(program)
+    found: list[str] = []
+    for does in ("acquires", "releases"):
+        uses = [
+            names[i]
+            for i, instr in enumerate(instrs)
+            if any(name in use.names for use in getattr(instr, does))
+        ]
+        more = f" and {len(uses) - 1} more" if len(uses) > 1 else ""
+        found.append(f"{uses[-1]}{more} {does} it" if uses else f"nothing {does} it")
+    return ", ".join(found)
+
+
 def _check_unit(
-    unit: list[Instr], program: Program, written: dict[str, _Ranges], values: dict[str, int]
+    unit: Sequence[Instr],
+    touched: Sequence[Sequence[Extent]],
+    program: Program,
+    written: dict[str, _Ranges],
 ) -> None:
     _check_descriptors(unit, program.arch)
     reads: list[tuple[Instr, Access]] = []
-    for instr in unit:
-        for access in accesses(instr, program.arch):
+    for instr, found in zip(unit, touched, strict=True):
+        for access in (extent.hull for extent in found):
             _check_capacity(instr, access, program.arch)
             if access.writes:
                 written[access.memory].add(access.lo, _end(access))
@@ -75,7 +141,6 @@ def _check_unit(
                 f"{instr.mnemonic} reads {access.memory} 0x{access.lo:x} .. 0x{access.hi:x}, "
                 "which nobody has written"
             )
-    _run_locks(unit, program, values)
 
 
 def _end(access: Access) -> int:
@@ -99,7 +164,7 @@ def _check_capacity(instr: Instr, access: Access, arch: Arch) -> None:
         )
 
 
-def _check_descriptors(unit: list[Instr], arch: Arch) -> None:
+def _check_descriptors(unit: Sequence[Instr], arch: Arch) -> None:
     """Transfers that are under way at once, each with its ping and pong."""
     transfers = [instr for instr in unit if instr.spec.is_transfer]
     slots = sum(len(core.addresses) for i in transfers if (core := _core(i)) is not None)
@@ -142,13 +207,23 @@ def _change(name: str, by: int, instr: Instr, program: Program, values: dict[str
     if values[name] < 0:
         raise BscError(
             f"{instr.mnemonic} acquires {name} when it is {values[name] - by}, {-by} needed: "
-            "in text order this waits for ever"
+            f"in text order this waits for ever; {_next_release(name, instr, program)}"
         )
     if values[name] > program.arch.lock_max:
         raise BscError(
             f"{instr.mnemonic} raises {name} to {values[name]}; a lock goes up to "
             f"{program.arch.lock_max}"
         )
+
+
+def _next_release(name: str, instr: Instr, program: Program) -> str:
+    """Where the lock comes from that an instruction waits for in vain."""
+    instrs, names = program.instructions(), _names(program)
+    here = next(i for i, other in enumerate(instrs) if other is instr)
+    for index in range(here, len(instrs)):
+        if any(name in use.names for use in instrs[index].releases):
+            return f"{names[index]} releases it, but not before it in the text"
+    return "nothing releases it from here on"
 
 
 class _Ranges:
