@@ -27,7 +27,7 @@ from bsc.asm.printer import print_program
 from bsc.asm.program import Program
 from bsc.codegen import build_program, comments, weights_of
 from bsc.compiled import Compiled
-from bsc.cost.network import TIMINGS, cost_of
+from bsc.cost.network import TIMINGS, costs_of
 from bsc.dialects.machine import ARCH, ArchAttr
 from bsc.errors import BscError
 from bsc.frontend import import_onnx
@@ -85,7 +85,7 @@ def compile(
             program = build_program(imported.module)
             text = print_program(program, comments(imported.module))
         with monitor.measure("cost"):
-            costs = {name: cost_of(program, name) for name in TIMINGS}
+            costs = costs_of(program)
     return Compiled(
         _name(model),
         machine,

@@ -6,8 +6,8 @@
     %b = dataflow.conv "iteration 9 …" cost <start 48600.000, duration 91600.000, "compute">
 
 Times are nanoseconds under the chosen `timing`; `serial` has the paper's rules (section
-4.5).  The network's total and its lower bound go on the program.  Needs
---lower-to-dataflow.
+4.5), `overlap` is what the locks allow and needs --chain-locks.  The network's total and its
+lower bound go on the program.  Needs --lower-to-dataflow.
 """
 
 from __future__ import annotations

@@ -5,21 +5,21 @@ Works on the program alone (`bsc.asm`), so that the same numbers can be had from
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from bsc.arch import Arch
 from bsc.asm.footprint import Fields
-from bsc.asm.isa import DDR_ENGINES
 from bsc.asm.order import units
 from bsc.asm.packed import PackedShape
 from bsc.asm.program import Instr, Layer, Program, Ready
-from bsc.cost.serial import Span, time_loads, time_stage, time_write
+from bsc.cost.serial import Span
+from bsc.cost.timers import TIMERS, Timer, Unit, timer_of
 from bsc.cost.work import Work, work_of
 
-TIMINGS = ("serial",)
+TIMINGS = tuple(TIMERS)
 """The timings known."""
 
 
@@ -61,11 +61,23 @@ class NetworkCost:
 
 def cost_of(program: Program, timing: str = "serial") -> NetworkCost:
     """Time a program."""
-    assert timing in TIMINGS
-    walk = _Walk(program)
-    walk.run()
-    bounds = lower_bounds(program, list(walk.layers.values()))
+    return costs_of(program, (timing,))[timing]
+
+
+def costs_of(program: Program, timings: Sequence[str] = TIMINGS) -> dict[str, NetworkCost]:
+    """Time a program by several rules at once."""
+    measured = [
+        (layer, (unit, [work_of(instr, program.arch) for instr in unit]))
+        for layer, unit in _timed_units(program)
+    ]
+    return {timing: _cost(program, measured, timing) for timing in timings}
+
+
+def _cost(program: Program, measured: Sequence[tuple[Layer, Unit]], timing: str) -> NetworkCost:
+    walk = _Walk(program, timer_of(timing, program, [unit for _, unit in measured]))
+    walk.run(measured)
     layers = list(walk.layers.values())
+    bounds = lower_bounds(program, layers)
     for layer in layers:
         layer.bound = max(layer.shares, key=lambda name: layer.shares[name], default="load")
     return NetworkCost(timing, walk.clock, max(bounds.values()), bounds, layers, walk.spans)
@@ -74,8 +86,8 @@ def cost_of(program: Program, timing: str = "serial") -> NetworkCost:
 class _Walk:
     """Goes through a program unit by unit and adds up."""
 
-    def __init__(self, program: Program):
-        self.program = program
+    def __init__(self, program: Program, timer: Timer):
+        self.timer = timer
         self.arch = program.arch
         self.clock = 0.0
         self.layers: dict[tuple[str, str], LayerCost] = {}
@@ -84,14 +96,21 @@ class _Walk:
         self.loaded: list[tuple[int, ...]] = []
         self.layer: LayerCost = LayerCost("", "")
 
-    def run(self) -> None:
+    def run(self, measured: Sequence[tuple[Layer, Unit]]) -> None:
         """Time all units."""
         current: Layer | None = None
-        for layer, unit in _timed_units(self.program):
+        for layer, unit in measured:
             if layer is not current:
                 self._enter(layer)
                 current = layer
-            self._unit(unit)
+            time = self.timer.unit(unit, self.clock)
+            self.spans += time.spans
+            self._pass(time.end - self.clock, time.shares)
+            self.clock = time.end
+            self._count(*unit)
+        rest = self.timer.rest(self.clock)
+        self._pass(rest, {"ddr": rest})
+        self.clock += rest
 
     def _enter(self, layer: Layer) -> None:
         key = (layer.name, layer.op)
@@ -99,29 +118,15 @@ class _Walk:
             self.layers[key] = LayerCost(layer.name, layer.op, self.clock)
         self.layer = self.layers[key]
         self.seen = set()
-        reprogram = self.arch.cycles_to_s(self.arch.reprogram_cycles)
-        self.layer.duration_s += reprogram
-        self.clock += reprogram
+        seconds = self.timer.enter()
+        self._pass(seconds, {})
+        self.clock += seconds
 
-    def _unit(self, unit: list[Instr]) -> None:
-        works = [work_of(instr, self.arch) for instr in unit]
-        start, arch, halted = self.clock, self.arch, 0.0
-        if unit[0].mnemonic == "WRITE":
-            span, self.clock = time_write(works[0], arch, start)
-            spans, bound = [span], "ddr"
-        elif unit[0].spec.engine in DDR_ENGINES:
-            spans, self.clock = time_loads(unit, works, arch, start)
-            bound = "ddr"
-        else:
-            stage = time_stage(unit, works, start)
-            spans, bound, halted, self.clock = stage.spans, stage.bound, stage.halted, stage.end
-        self.clock += arch.cycles_to_s(arch.dispatch_cycles * len(unit))
-        self.spans += spans
-        seconds = self.clock - start
+    def _pass(self, seconds: float, shares: Mapping[str, float]) -> None:
+        """Seconds of the present layer, and what they go to."""
         self.layer.duration_s += seconds
-        for name, share in (("weights", halted), (bound, seconds - halted)):
+        for name, share in shares.items():
             self.layer.shares[name] = self.layer.shares.get(name, 0.0) + share
-        self._count(unit, works)
 
     def _count(self, unit: list[Instr], works: list[Work]) -> None:
         layer = self.layer

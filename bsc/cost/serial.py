@@ -112,14 +112,15 @@ def _halt(instr: Instr, work: Work) -> float:
     return float(work.seconds.max(axis=1).sum())
 
 
-_PARTS = {Engine.LOADFM: "load", Engine.COMP: "compute", Engine.WRITEFM: "write"}
+PARTS = {Engine.LOADFM: "load", Engine.COMP: "compute", Engine.WRITEFM: "write"}
+"""The parts of a stage that overlap, by engine."""
 
 
 def _column(instrs: Sequence[Instr], works: Sequence[Work], column: int) -> tuple[float, str]:
     """Seconds of a stage in one column without the halts, and what takes longest."""
-    once, often = dict.fromkeys(_PARTS.values(), 0.0), dict.fromkeys(_PARTS.values(), 0.0)
+    once, often = dict.fromkeys(PARTS.values(), 0.0), dict.fromkeys(PARTS.values(), 0.0)
     for instr, work in zip(instrs, works, strict=True):
-        name = _PARTS.get(instr.spec.engine)
+        name = PARTS.get(instr.spec.engine)
         if name is not None:
             seconds = float(work.seconds[:, column].sum())
             (once if instr.count == 1 else often)[name] += seconds

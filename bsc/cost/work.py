@@ -1,7 +1,8 @@
 """What one instruction does: bytes, MACs, and the seconds of its parts.
 
 `seconds` has one row an iteration and one column a column of cores (a memtile, for
-weights); a computation takes the time of the fullest core of the column.
+weights); a computation takes the time of the fullest core of the column, `cores` has
+that of each.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ class Work:
     bytes: int = 0
     macs: int = 0
     macs_dense: int = 0
+    cores: Seconds | None = None
+    """Of a computation: (iterations, rows, columns)."""
 
     @property
     def column_s(self) -> Seconds:
@@ -44,17 +47,25 @@ def work_of(instr: Instr, arch: Arch) -> Work:
     moved = _bytes(fields, arch)
     moved = np.broadcast_to(moved, (instr.count, moved.shape[1]))
     links = arch.writefm_links if instr.spec.engine is Engine.WRITEFM else 1
-    overhead = arch.cycles_to_s(arch.descriptor_cycles + _lock_cycles(instr, arch))
-    seconds = moved / (arch.link_bytes_per_s * links) + overhead
+    overhead = _lock_cycles(instr, arch) + arch.descriptor_cycles
     if instr.spec.engine in DDR_ENGINES:
-        task = arch.write_task_cycles if instr.mnemonic == "WRITE" else arch.load_task_cycles
-        seconds = seconds + arch.cycles_to_s(task)
+        loads = instr.mnemonic != "WRITE"
+        overhead = overhead + (arch.load_task_cycles if loads else arch.write_task_cycles)
+    seconds = moved / (arch.link_bytes_per_s * links) + overhead / (arch.clock_ghz * 1e9)
     return Work(seconds, int(moved.sum()))
 
 
-def _lock_cycles(instr: Instr, arch: Arch) -> int:
-    """Cycles that the locks of an iteration take."""
-    return arch.lock_cycles * (len(instr.acquires) + len(instr.releases))
+def _lock_cycles(instr: Instr, arch: Arch) -> IntArray:
+    """Cycles that the locks of each iteration take, (iterations or 1, 1)."""
+    if not arch.lock_cycles:
+        return np.zeros((1, 1), np.int64)
+    at = np.arange(instr.count)[:, None]
+    operations = np.zeros_like(at)
+    for use in instr.acquires:
+        operations += at % use.period == 0
+    for use in instr.releases:
+        operations += at % use.period == use.period - 1
+    return arch.lock_cycles * operations
 
 
 def _bytes(fields: Fields, arch: Arch) -> IntArray:
@@ -80,34 +91,35 @@ def _bytes(fields: Fields, arch: Arch) -> IntArray:
 
 def _compute(fields: Fields, arch: Arch) -> Work:
     instr = fields.instr
-    pixels = fields["h"][:, None] * fields["w"]
-    overhead = _lock_cycles(instr, arch)
+    pixels = (fields["h"][:, None] * fields["w"])[:, None, :]
     if "blocks" in instr.fields:
-        return _matrix(fields, arch, pixels, overhead)
-    window = fields["k"].prod(axis=1)[:, None] if "k" in instr.fields else np.int64(1)
-    elements = pixels * fields["c"].max(axis=1)
-    cycles = np.where(elements > 0, -(-elements * window // arch.vector_ops) + overhead, 0)
-    return Work(_seconds(cycles, instr, arch))
+        return _matrix(fields, arch, pixels)
+    window = fields["k"].prod(axis=1)[:, None, None] if "k" in instr.fields else np.int64(1)
+    cycles = -(-pixels * fields["c"] * window // arch.vector_ops)
+    return _computed(cycles, instr, arch)
 
 
-def _matrix(fields: Fields, arch: Arch, pixels: IntArray, overhead: int) -> Work:
+def _matrix(fields: Fields, arch: Arch, pixels: IntArray) -> Work:
     """Tiles of pixels x CIN x COUT, partial ones whole, zero blocks not at all."""
     instr = fields.instr
-    taps = fields["k"].prod(axis=1)[:, None]
+    taps = fields["k"].prod(axis=1)[:, None, None]
     b0, b1 = fields["blk"][0].tolist()
     tiles = ceil_div(b0, arch.tile_cout) * ceil_div(b1, arch.tile_cin)
     # Cores without output channels compute nothing, whatever number stands for them.
     stored = np.where(fields["cout"] > 0, fields["blocks"], 0)
-    most = stored.max(axis=1)[:, None]
-    cycles = -(-pixels // arch.tile_pixels) * most * tiles * taps
-    cycles = np.where(cycles > 0, cycles + overhead, 0)
+    cycles = -(-pixels // arch.tile_pixels) * stored[:, :, None] * tiles * taps
     rows = -(-fields["cout"] // b0) * -(-fields["cin"] // b1)
-    block_macs = pixels.sum(axis=1) * taps[:, 0] * b0 * b1
+    block_macs = pixels.sum(axis=(1, 2)) * taps[:, 0, 0] * b0 * b1
     dense = np.broadcast_to(block_macs * rows.sum(axis=1), instr.count)
     done = np.broadcast_to(block_macs * stored.sum(axis=1), instr.count)
-    return Work(_seconds(cycles, instr, arch), 0, int(done.sum()), int(dense.sum()))
+    return _computed(cycles, instr, arch, int(done.sum()), int(dense.sum()))
 
 
-def _seconds(cycles: IntArray, instr: Instr, arch: Arch) -> Seconds:
-    spread = np.broadcast_to(cycles, (instr.count, cycles.shape[1]))
-    return spread / (arch.clock_ghz * 1e9)
+def _computed(
+    cycles: IntArray, instr: Instr, arch: Arch, macs: int = 0, macs_dense: int = 0
+) -> Work:
+    """The work of a computation from the cycles of (iterations or 1, rows, columns)."""
+    busy = np.where(cycles > 0, cycles + _lock_cycles(instr, arch)[:, :, None], 0)
+    spread = np.broadcast_to(busy, (instr.count, *busy.shape[1:]))
+    cores = spread / (arch.clock_ghz * 1e9)
+    return Work(cores.max(axis=1), 0, macs, macs_dense, cores)

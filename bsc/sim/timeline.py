@@ -90,7 +90,7 @@ class _Timeline:
         self.env = simpy.Environment()
         self.semaphores = Semaphores(self.env, program)
         self.ports = Ports(self.env, program.arch)
-        self.durations = Durations(program.arch)
+        self.durations = Durations(program)
         self.factors = None if seed is None else adversarial_factors(order.operations, seed)
         self.blocked: dict[Channel, tuple[Operation, Wait]] = {}
         self.start_s = np.zeros(order.operations)
@@ -127,7 +127,10 @@ class _Timeline:
 
     def _wait(self, op: Operation) -> Generator[simpy.Event, Any, None]:
         seconds = self.durations.of(op.resolved, op.iteration, op.part)
+        set_up = self.durations.set_up(op.instr, op.iteration)
         if self.factors is not None:
-            yield self.env.timeout(seconds * float(self.factors[op.number]))
+            yield self.env.timeout((set_up + seconds) * float(self.factors[op.number]))
         else:
+            if set_up:
+                yield self.env.timeout(set_up)
             yield from self.ports.transfer(op.instr.spec.engine, op.part, seconds)

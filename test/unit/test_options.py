@@ -57,7 +57,10 @@ def test_counts_are_at_least_one(option: str, value: str):
             "select-subvolume{stationary=both}",
             "select-subvolume: stationary must be weights or activations, not both",
         ),
-        ("annotate-cost{timing=late}", "annotate-cost: timing must be serial, not late"),
+        (
+            "annotate-cost{timing=late}",
+            "annotate-cost: timing must be serial or overlap, not late",
+        ),
         ("alloc-memtile{strict}", "alloc-memtile: strict must be true or false, not without a"),
         ("alloc-memtile{strict=1}", "alloc-memtile: strict must be true or false, not 1"),
         *(
