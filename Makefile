@@ -14,11 +14,12 @@ BIN := $(VENV)/bin
 # What the environment holds: the packages to run, to test, to develop.
 EXTRAS_run :=
 EXTRAS_test := [test]
+EXTRAS_page := [page]
 EXTRAS_dev := [dev]
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test check bench wheel clean
+.PHONY: help demo test page check bench wheel clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -31,6 +32,9 @@ test: export OPENBLAS_NUM_THREADS := 1
 test: $(VENV)/test.stamp ## the tests: FileCheck with lit, then pytest (4 min)
 	$(BIN)/lit -sv test
 	$(BIN)/pytest -q -n auto --maxprocesses 8 --dist loadfile
+
+page: $(VENV)/page.stamp ## the page of bsc view in headless Chromium, which must be installed (1 min)
+	$(BIN)/pytest -q test/page
 
 check: $(VENV)/dev.stamp ## format, lint, and strict types
 	$(BIN)/ruff check

@@ -36,27 +36,37 @@ MODULE_WEIGHTS = "module.weights.bin"
 FILES = (PROGRAM, WEIGHTS, COST, TABLE, TRACE, MODULE, MODULE_WEIGHTS)
 
 
+def read_text(folder: str | Path) -> str:
+    """The program text in `folder`.  Raises BscError if it is no folder of a compiled
+    program, or if the file is no text."""
+    path = Path(folder)
+    if not path.is_dir():
+        what = "is a file" if path.exists() else "no such folder"
+        raise BscError(f"{path}: {what}: give the folder that 'bsc compile' wrote")
+    _require(path, PROGRAM)
+    try:
+        return (path / PROGRAM).read_text(encoding="utf-8")
+    except UnicodeDecodeError as e:
+        raise BscError(f"{path / PROGRAM}: not a text in UTF-8: {e.reason}") from None
+
+
 def read_program(folder: str | Path) -> tuple[Program, Bytes]:
     """The program in `folder` and its packed weights.
 
     Raises BscError if it is no folder of a compiled program, or if its text is not well
     formed.  Whether text and weights belong together is checked when they are run.
     """
-    path = Path(folder)
-    if not path.is_dir():
-        what = "is a file" if path.exists() else "no such folder"
-        raise BscError(f"{path}: {what}: give the folder that 'bsc compile' wrote")
-    for name in (PROGRAM, WEIGHTS):
-        if not (path / name).is_file():
-            raise BscError(
-                f"{path}: not a compiled program, it has no {name}: "
-                "give the folder that 'bsc compile' wrote"
-            )
-    try:
-        text = (path / PROGRAM).read_text(encoding="utf-8")
-    except UnicodeDecodeError as e:
-        raise BscError(f"{path / PROGRAM}: not a text in UTF-8: {e.reason}") from None
+    path, text = Path(folder), read_text(folder)
+    _require(path, WEIGHTS)
     return parse_program(text, str(path / PROGRAM)), np.fromfile(path / WEIGHTS, np.uint8)
+
+
+def _require(path: Path, name: str) -> None:
+    if not (path / name).is_file():
+        raise BscError(
+            f"{path}: not a compiled program, it has no {name}: "
+            "give the folder that 'bsc compile' wrote"
+        )
 
 
 def check_target(folder: str | Path) -> None:

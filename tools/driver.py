@@ -4,6 +4,7 @@
     bsc compile resnet50.onnx -o out --arch paper-4x4
     bsc run out -i image.npy -o result.npz
     bsc check resnet50.onnx out --every-tensor
+    bsc view out
 
 Each command is a function of the Python API with files around it.  A mistake of the user
 is one line on stderr and exit code 1, or 2 for a command line that makes no sense.
@@ -38,6 +39,7 @@ example:
   bsc compile resnet50.onnx -o out --arch paper-4x4
   bsc run out -i image.npy -o result.npz
   bsc check resnet50.onnx out --every-tensor
+  bsc view out
 
 errors: one line on stderr; exit code 1, or 2 for a command line that makes no sense.
 """
@@ -301,6 +303,49 @@ def check(
     print_outcome(result)
     if not result.ok:
         raise BscError("; ".join(difference_lines(result)))
+
+
+_VIEW_EXAMPLES = """\
+\b
+examples:
+  bsc view out                                     writes out/view.html
+  bsc view dense sparse -o both.html               two programs on one time axis
+"""
+
+
+@app.command(epilog=_VIEW_EXAMPLES)
+def view(
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="A folder that 'bsc compile' wrote.")
+    ],
+    other: Annotated[
+        Path | None, typer.Argument(metavar="DIR2", help="A second one, to compare with.")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "-o", "--output", metavar="PAGE.html", help="The file to write; DIR/view.html."
+        ),
+    ] = None,
+) -> None:
+    """Write a page that shows when a program does what, from program.asm alone.
+
+    Timeline, memtile map and layer table, in one file that needs no network.
+    """
+    from bsc.folder import read_text, written_whole
+    from bsc.report.units import scaled, seconds
+    from bsc.view import page_names, view_page
+
+    start = time.perf_counter()
+    folders = [folder] if other is None else [folder, other]
+    texts = dict(zip(page_names(folders), map(read_text, folders), strict=True))
+    path = output or folder / "view.html"
+    with written_whole(path) as aside:
+        with progress.steps(f"viewing {folder}") as say:
+            content = view_page(texts, say).encode()
+        aside.write_bytes(content)
+    spent = seconds(time.perf_counter() - start)
+    typer.echo(f"{path}: {scaled(len(content))}B in {spent}: open it in a browser")
 
 
 # Errors --------------------------------------------------------------------------------

@@ -39,7 +39,7 @@ LAYERS = """
     compiled
     api
     checking
-    report
+    report view
     __init__
     tools
 """
