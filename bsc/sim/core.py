@@ -62,6 +62,8 @@ class Core:
         taken = [m for m in self.messages if m.start < end and address < m.end]
         # By address: in which order they came does not matter.
         taken.sort(key=lambda message: message.start)
+        if self.watch.current is not None:
+            self.watch.current.take(taken)
         for message in taken:
             if message.start < address or end < message.end:
                 raise BscError(
@@ -77,8 +79,6 @@ class Core:
             raise BscError(f"reads {where}, of which only {covered} bytes are there")
         for message in taken:
             message.used = True
-            if self.watch.current is not None:
-                self.watch.current.take(message)
         return Data(self.memory[address:end], tag)
 
     def unused(self) -> int:

@@ -88,11 +88,12 @@ class Reads:
         self._looks.append((look, digest))
         self._add(digest)
 
-    def take(self, message: Message) -> None:
-        """Read a message in a core, and keep it from being overwritten."""
-        message.readers.add(self.number)
-        self._messages.append(message)
-        self._add(message.writer)
+    def take(self, messages: list[Message]) -> None:
+        """Read messages in a core, and keep them from being overwritten."""
+        self._messages += messages
+        for message in messages:
+            message.readers.add(self.number)
+            self._add(message.writer)
 
     def _add(self, number: int) -> None:
         self.digest = zlib.crc32(number.to_bytes(8, "little", signed=True), self.digest)
@@ -102,12 +103,12 @@ class Reads:
         return all(look.digest() == digest for look, digest in self._looks)
 
     def seen(self) -> list[Seen]:
-        """Who wrote what was read, byte by byte, as it is now."""
-        messages = (
-            Seen("core", np.array([m.start]), np.array([m.writer], np.int32))
-            for m in self._messages
-        )
-        return [*(look.seen() for look, _ in self._looks), *messages]
+        """Who wrote what was read, as it is now: in the core message by message, and then,
+        read by read, byte by byte."""
+        writers = [m.writer if m.arrived else -m.writer for m in self._messages]
+        starts = np.array([m.start for m in self._messages], np.int64)
+        in_core = Seen("core", starts, np.array(writers, np.int32))
+        return [in_core, *(look.seen() for look, _ in self._looks)]
 
     def let_go(self) -> None:
         """The operation is done: what it has read may be overwritten."""

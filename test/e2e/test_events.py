@@ -146,6 +146,23 @@ def test_weights_that_are_not_there_yet() -> None:
         _run_all(simulator)
 
 
+def test_a_computation_that_does_not_wait_for_its_input() -> None:
+    s = subject("chain")
+    lines = s.text.splitlines()
+    reader = next(i for i, line in enumerate(lines) if line.startswith("CONV"))
+    writer = max(i for i in range(reader) if lines[i].startswith("LOADFM"))
+    assert "acq=k_0," in lines[reader]
+    lines[reader] = lines[reader].replace("acq=k_0,", "acq=")
+    simulator = EventSimulator(parse_program("\n".join(lines)), s.blob, s.inputs)
+    message = (
+        rf"^line {reader + 1}: CONV, iteration 0, core \d+: reads core .*; it must see at core "
+        rf"0x\w+ the write of line {writer + 1}: LOADFM, iteration 0, column \d, "
+        r"(and sees that of nobody|which is still under way)$"
+    )
+    with pytest.raises(BscError, match=message):
+        _run_all(simulator)
+
+
 def _run_all(simulator: EventSimulator) -> None:
     for seed in range(SEEDS):
         simulator.run(seed)

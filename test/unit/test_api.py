@@ -279,7 +279,7 @@ def test_check_in_event_order(model: onnx.ModelProto, compiled: bsc.Compiled):
 def test_check_finds_a_lock_that_is_missing(model: onnx.ModelProto, compiled: bsc.Compiled):
     """In text order all is well; under random timing reads come too early, in some runs."""
     found = 0
-    for family in memtile_locks(compiled.program):
+    for family in memtile_locks(compiled.program)[:4]:
         lucky = _with_program(compiled, without_lock(compiled.program, family))
         result = bsc.check(model, lucky, timing_seeds=4)
         assert result.first_different is None
