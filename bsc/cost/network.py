@@ -5,6 +5,7 @@ Works on the program alone (`bsc.asm`), so that the same numbers can be had from
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -12,6 +13,7 @@ import numpy as np
 
 from bsc.arch import Arch
 from bsc.asm.footprint import Fields
+from bsc.asm.isa import Engine
 from bsc.asm.order import units
 from bsc.asm.packed import PackedShape
 from bsc.asm.program import Instr, Layer, Program, Ready
@@ -77,7 +79,11 @@ def _cost(program: Program, measured: Sequence[tuple[Layer, Unit]], timing: str)
     walk = _Walk(program, timer_of(timing, program, [unit for _, unit in measured]))
     walk.run(measured)
     layers = list(walk.layers.values())
-    bounds = lower_bounds(program, layers)
+    moved = Counter[Engine]()
+    for _, (unit, works) in measured:
+        for instr, work in zip(unit, works, strict=True):
+            moved[instr.spec.engine] += work.bytes
+    bounds = lower_bounds(program, layers, moved)
     for layer in layers:
         layer.bound = max(layer.shares, key=lambda name: layer.shares[name], default="load")
     return NetworkCost(timing, walk.clock, max(bounds.values()), bounds, layers, walk.spans)
@@ -199,12 +205,15 @@ def _timed_units(program: Program) -> Iterator[tuple[Layer, list[Instr]]]:
         yield current, loads
 
 
-def lower_bounds(program: Program, layers: list[LayerCost]) -> dict[str, float]:
+def lower_bounds(
+    program: Program, layers: list[LayerCost], moved: Mapping[Engine, int]
+) -> dict[str, float]:
     """Seconds that each resource needs at least, whatever the schedule (roofline).
 
     compute: all MACs on all cores.  ddr: inputs and weights once in, outputs once out.
     weights: all weights once over the row channels.  load and write: every tensor once to
-    the cores, and once from them.
+    the cores, and once from them.  Where strides step over pixels, or nothing reads an
+    input, less than all is needed: never more than the bytes `moved` by each engine.
     """
     arch, tensors = program.arch, program.tensors
     ports = {port.tensor for port in program.inputs}, {port.tensor for port in program.outputs}
@@ -212,12 +221,14 @@ def lower_bounds(program: Program, layers: list[LayerCost]) -> dict[str, float]:
     everything = sum(tensor.bytes for tensor in tensors.values())
     macs = sum(layer.macs for layer in layers)
     per_s = arch.macs_per_cycle * arch.rows * arch.cols * arch.clock_ghz * 1e9
-    reads = arch.bytes_to_s(inputs + program.blob_bytes, arch.cols * arch.ddr_read_channels)
+    taken = min(inputs, moved[Engine.LOAD]) + program.blob_bytes
+    loaded = min(everything - outputs, moved[Engine.LOADFM])
+    reads = arch.bytes_to_s(taken, arch.cols * arch.ddr_read_channels)
     writes = arch.bytes_to_s(outputs, arch.cols * arch.ddr_write_channels)
     return {
         "compute": macs / per_s,
         "ddr": max(reads, writes),
         "weights": arch.bytes_to_s(program.blob_bytes, arch.cols),
-        "load": arch.bytes_to_s(everything - outputs, arch.cols),
+        "load": arch.bytes_to_s(loaded, arch.cols),
         "write": arch.bytes_to_s(everything - inputs, arch.cols * arch.writefm_links),
     }

@@ -12,7 +12,7 @@ from xdsl.dialects.builtin import ModuleOp
 from xdsl.utils.exceptions import PassFailedException
 
 from bsc.arch import Arch
-from bsc.asm.isa import DDR_ENGINES
+from bsc.asm.isa import DDR_ENGINES, Engine
 from bsc.asm.order import units
 from bsc.asm.program import FieldValue, Instr, Layer, Port, Program, Ready, Slots, Stage, Tensor
 from bsc.codegen import build_program
@@ -71,7 +71,7 @@ def small_program(arch: Arch = ARCH_4X2) -> Program:
 def test_lower_bounds_by_hand():
     program = small_program()
     layer = LayerCost("conv", "conv2d", macs=10**6)
-    bounds = lower_bounds(program, [layer])
+    bounds = lower_bounds(program, [layer], {Engine.LOAD: 5000, Engine.LOADFM: 300})
     assert bounds == {
         # 8 cores of 256 a cycle.
         "compute": 10**6 / (256 * 8) * CYCLE,
@@ -81,6 +81,10 @@ def test_lower_bounds_by_hand():
         "load": 256 * BYTE / 2,
         "write": 1024 * BYTE / 2,
     }
+    # Rows of the input that nothing needs.
+    less = lower_bounds(program, [layer], {Engine.LOAD: 128, Engine.LOADFM: 64})
+    assert less["load"] == 64 * BYTE / 2
+    assert less["ddr"] == max((128 + 1000) * BYTE / 4, 1024 * BYTE / 2)
 
 
 def test_a_program_by_hand():
