@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias, cast
 
@@ -93,7 +94,7 @@ class Instr:
     @property
     def count(self) -> int:
         """All iterations."""
-        return int(np.prod(self.iters))
+        return math.prod(self.iters)
 
     @property
     def acquires(self) -> tuple[LockUse, ...]:

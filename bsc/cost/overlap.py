@@ -104,9 +104,10 @@ class _Maker:
     """Makes the steps of one instruction."""
 
     def __init__(self, instr: Instr, work: Work, arch: Arch, locks: Mapping[str, _Family]):
-        self.instr = instr
+        self.takes, self.gives = instr.acquires, instr.releases
         self.arch = arch
         self.locks = locks
+        self.uses: dict[tuple[LockUse, str], _Use] = {}
         self.engine = instr.spec.engine
         self.table = _seconds(self.engine, work, arch)
         channels = {
@@ -119,8 +120,8 @@ class _Maker:
         """One iteration; `programs` if the cores are programmed before the first one."""
         alone = self.table[iteration]
         cycles = self.arch.dispatch_cycles + programs * self.arch.reprogram_cycles
-        takes = [u for u in self.instr.acquires if u.acquires_at(iteration)]
-        gives = [u for u in self.instr.releases if u.releases_at(iteration)]
+        takes = [u for u in self.takes if u.acquires_at(iteration)]
+        gives = [u for u in self.gives if u.releases_at(iteration)]
         return _Step(
             index,
             self.engine,
@@ -132,8 +133,12 @@ class _Maker:
         )
 
     def _use(self, use: LockUse, iteration: int) -> _Use:
-        family = self.locks[use.at(iteration)]
-        return _Use(family, Reach(self.engine, family.kind, use.where), use.amount)
+        key = use, use.at(iteration)
+        if key not in self.uses:
+            family = self.locks[key[1]]
+            reach = Reach(self.engine, family.kind, use.where)
+            self.uses[key] = _Use(family, reach, use.amount)
+        return self.uses[key]
 
 
 def _seconds(engine: Engine, work: Work, arch: Arch) -> Seconds:
@@ -221,18 +226,19 @@ class _Recurrence:
         free = {engine: np.zeros(1) for engine in Engine}
         starts: dict[int, Seconds] = {}
         ends: dict[int, Seconds] = {}
+        start = np.zeros(1)
         for step in self.steps:
-            ready = np.zeros(1)
+            ready = start
             for use in step.takes:
                 given = use.family.take(use.amount)
                 ready = np.maximum(ready, self.tiles.to_parts(use.reach, given))
             step.ready = ready
-            start = np.maximum(free[step.engine], ready)
-            free[step.engine] = end = start + step.set_up + step.seconds
+            begin = np.maximum(free[step.engine], ready)
+            free[step.engine] = end = begin + step.set_up + step.seconds
             for use in step.gives:
                 given = self.tiles.to_tiles(use.reach, end)
                 use.family.given += [given] * use.amount
-            starts.setdefault(step.index, start)
+            starts.setdefault(step.index, begin)
             ends[step.index] = end
         return [
             Interval(float(starts[k].min()), float(ends[k].max()))
