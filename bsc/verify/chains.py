@@ -133,7 +133,7 @@ def _check_reach(
     try:
         channels.reached(instr.spec.engine, lock.tile, use.where)
     except BscError as e:
-        raise BscError(f"{who} {e} not {lock.tile} lock {lock.name}") from None
+        raise BscError(f"{who} {e} {lock.tile} lock {lock.name}") from None
     if use.where == "all" and done == "acquired":
         raise BscError(
             f"{who} acquires {lock.name} '@all': only releases can be of all columns"

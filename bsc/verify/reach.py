@@ -73,7 +73,7 @@ class Channels:
             raise BscError("does not reach")
         if where == "all":
             if kind != "ddr":
-                raise BscError("gives '@all', which is for locks of DDR,")
+                raise BscError("uses '@all', which is for locks of DDR, not")
             return [list(range(self.arch.cols))] * count
         if where:
             return self._shared(engine, kind, where)
@@ -85,7 +85,7 @@ class Channels:
     def _shared(self, engine: Engine, kind: str, where: str) -> list[list[int]]:
         """Locks about a neighbour's halo: a reader uses its neighbour's, an owner its own."""
         if kind != "memtile" or engine in (Engine.LOADWDM, Engine.COMP):
-            raise BscError(f"uses '@{where}', which is for memtile locks of activations,")
+            raise BscError(f"uses '@{where}', which is for memtile locks of activations, not")
         step = 1 if where == "r" else -1
         reads = engine is Engine.LOADFM
         columns = range(self.arch.cols)

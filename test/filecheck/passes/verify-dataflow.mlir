@@ -18,10 +18,25 @@
 // RUN: sed 's/rel=f_in,k_1/rel=f_in,k_1,m_0/' %s | not bsc-opt --verify-dataflow 2>&1 | filecheck %s --check-prefix=REACH
 // REACH: error: verify-dataflow: copy: COPY does not reach memtile lock m_0
 
+// Locks that come out even, and yet do not hold back what they should:
+// RUN: sed 's/ acq=f_in,m_0/ acq=f_in/; s/ rel=m_0"/"/' %s | not bsc-opt --verify-dataflow 2>&1 | filecheck %s --check-prefix=ORDER
+// ORDER: error: verify-dataflow: LOADFM of copy (body) (column 0) reads 0x0 .. 0x80 of memtile 0, which LOAD of copy (column 0) may not have written yet: no chain of locks leads from one to the other; let LOAD release a lock that LOADFM acquires
+
+// RUN: sed 's/rel=f_in,k_1/rel=f_in/; s/Lock k_1/ /' %s | not bsc-opt --verify-dataflow 2>&1 | filecheck %s --check-prefix=CORES
+// CORES: error: verify-dataflow: WRITEFM of copy (body) reads 0xc0 .. 0x140 of core 0,0, which COPY of copy (body) may not have written yet: no chain of locks
+
+// RUN: sed 's/acq=f_in,m_0/acq=f_in*1,m_0@all/' %s | not bsc-opt --verify-dataflow 2>&1 | filecheck %s --check-prefix=ALL
+// ALL: error: verify-dataflow: LOADFM of copy (body) uses '@all', which is for locks of DDR, not memtile lock m_0
+
+// RUN: sed 's/acq=m_1"/acq=m_1,m_0"/; s/rel=m_0"/rel=m_0*2"/' %s | not bsc-opt --verify-dataflow 2>&1 | filecheck %s --check-prefix=TAKERS
+// TAKERS: error: verify-dataflow: lock m_0 is acquired by LOADFM of copy (body) and by WRITE of copy: a lock is acquired by one engine only, in one way; give one of them a lock of its own
+
 // or on a machine that has less:
 // RUN: sed 's/{lock_max = 63}/{lock_max = 1, core_locks = 2}/' %s | not bsc-opt --verify-dataflow 2>&1 | filecheck %s --check-prefix=LOCKS
 // LOCKS: error: verify-dataflow: 3 locks on each core tile; it has 2
 // RUN: sed 's/{lock_max = 63}/{core_descriptors = 1}/' %s | not bsc-opt --verify-dataflow 2>&1 | filecheck %s --check-prefix=DESCRIPTORS
+// RUN: sed 's/{lock_max = 63}/{ddr_descriptors = 1}/' %s | not bsc-opt --verify-dataflow 2>&1 | filecheck %s --check-prefix=DDR
+// DDR: error: verify-dataflow: 2 descriptors on a ddr tile, for LOAD, WRITE; it has 1
 // RUN: sed 's/{lock_max = 63}/{lock_max = 2}/; s/rel=m_0"/rel=m_0*3"/' %s | not bsc-opt --verify-dataflow 2>&1 | filecheck %s --check-prefix=HIGH
 // HIGH: error: verify-dataflow: copy: LOAD raises m_0 to 3; a lock goes up to 2
 // RUN: sed 's/{lock_max = 63}/{memtile_bytes = 1024}/; s/row=32 pix=8 rel=m_0"/row=512 pix=8 rel=m_0"/' %s | not bsc-opt --verify-dataflow 2>&1 | filecheck %s --check-prefix=SPAN
