@@ -21,7 +21,8 @@ from bsc.cost.network import LayerCost, cost_of
 from bsc.cost.work import work_of
 from bsc.report.trace import lock_words
 from bsc.sim.timeline import Times, run_timeline
-from bsc.view.residence import Residence, cut_at_end, residences
+from bsc.sim.transfers import links_of_part
+from bsc.view.residence import Residence, Span, Spans, cut_at_end, residences
 
 LANES = (
     Engine.LOAD,
@@ -82,9 +83,14 @@ class _Operations:
     arrays: dict[str, Numbers] = field(init=False)
     by_line: dict[int, int] = field(init=False)
     """The place of each instruction by its line."""
+    steps: dict[int, list[int]] = field(init=False)
+    """The numbers of the first operation of each iteration, by the instruction's line."""
 
     def __post_init__(self) -> None:
         self.by_line = {i.line: n for n, i in enumerate(self.program.instructions())}
+        self.steps = {}
+        for step in self.times.order.steps:
+            self.steps.setdefault(step.instr.line, []).append(step.first)
         numbers: list[int] = []
         owners: list[int] = []
         iterations: list[int] = []
@@ -106,12 +112,30 @@ class _Operations:
             "iteration": np.array(iterations, np.uint32),
         }
 
-    def span(self, instr: Instr) -> tuple[float, float]:
-        """When an instruction's first operation starts and its last ends, in seconds."""
-        mine = self.arrays["instruction"] == self.by_line[instr.line]
-        start = self.arrays["start"][mine]
-        end = start + self.arrays["duration"][mine]
-        return float(start.min()) / 1e6, float(end.max()) / 1e6
+    def spans(self, memtile: int) -> Spans:
+        """When each instruction touches a memtile, in seconds."""
+        arch = self.program.arch
+        links = [
+            part
+            for part in range(min(arch.rows, arch.cols))
+            if any(arch.weight_links[n][0] == memtile for n in links_of_part(part, arch))
+        ]
+
+        def span(instr: Instr, neighbour: int) -> Span | None:
+            own = links if instr.spec.engine is Engine.LOADWDM else [memtile - neighbour]
+            numbers = [n for part in own for n in self._numbers(instr, part)]
+            if not numbers:
+                return None
+            start, end = self.times.start_s[numbers], self.times.end_s[numbers]
+            return float(start.min()), float(end.max())
+
+        return span
+
+    def _numbers(self, instr: Instr, part: int) -> list[int]:
+        """The operations of an instruction on one channel, by their numbers in the text."""
+        if not 0 <= part < self.program.arch.cols:
+            return []
+        return [first + part for first in self.steps[instr.line]]
 
 
 def _layers(program: Program) -> list[tuple[str, str]]:
@@ -224,13 +248,18 @@ def _busiest(operations: _Operations, mine: Numbers) -> tuple[float, int]:
     )
 
 
-def _memtiles(program: Program, operations: _Operations) -> list[list[Any]]:
-    """Label, kind, spilled, first and last address, start and end of each rectangle."""
-    rows: list[list[Any]] = []
-    for r in residences(program, operations.span):
-        for lo, hi in cut_at_end(r.lo, r.hi, program.arch.memtile_bytes):
-            rows.append(_rectangle(r, lo, hi))
-    return rows
+def _memtiles(program: Program, operations: _Operations) -> list[list[list[Any]]]:
+    """Of each memtile: label, kind, spilled, first and last address, start and end of each
+    rectangle."""
+    size = program.arch.memtile_bytes
+    return [
+        [
+            _rectangle(r, lo, hi)
+            for r in residences(program, operations.spans(memtile))
+            for lo, hi in cut_at_end(r.lo, r.hi, size)
+        ]
+        for memtile in range(program.arch.memtiles)
+    ]
 
 
 def _rectangle(r: Residence, lo: int, hi: int) -> list[Any]:

@@ -24,6 +24,7 @@ const programs = JSON.parse(byId("data").textContent).programs;
 const total = Math.max(...programs.map((p) => p.total_us));
 const charts = []; // {plot, program, kind, find}
 let shown = [0, total];
+let memtile = 0; // whose map is shown
 
 // Numbers ----------------------------------------------------------------------------------
 
@@ -108,6 +109,9 @@ function prepare(program) {
   });
   program.height = y;
 }
+
+/** What lies in the memtile that is shown. */
+const tensors = (program) => program.memtiles[Math.min(memtile, program.memtiles.length - 1)];
 
 /** The first of `count` items, from `first` on, whose end is after `at`. */
 function bisect(first, end, endOf, at) {
@@ -246,7 +250,7 @@ function drawOperations(ctx, X, px, program, channel, window, top, height, colou
 function drawMemtiles(u, program) {
   clipped(u, (ctx, X, Y, px) => {
     ctx.font = `${11 * px}px system-ui, sans-serif`;
-    for (const [n, [label, kind, spilled, lo, hi, start, end]] of program.memtiles.entries()) {
+    for (const [n, [label, kind, spilled, lo, hi, start, end]] of tensors(program).entries()) {
       if (end < u.scales.x.min || start > u.scales.x.max) continue;
       const left = Math.max(X(start), u.bbox.left - 2 * px);
       const width = Math.max(px, Math.min(X(end), u.bbox.left + u.bbox.width + 2 * px) - left);
@@ -316,14 +320,14 @@ function addTimeline(program) {
 
 function addMemtiles(program) {
   // Of memtiles that are nearly empty, what is used.
-  const used = Math.max(...program.memtiles.map(([, , , , hi]) => hi));
+  const used = Math.max(...tensors(program).map(([, , , , hi]) => hi));
   const size = used > program.memtile_bytes / 4 ? program.memtile_bytes : used;
   const step = size / 4;
   const y = {
     scale: { range: () => [0, size] },
     axis: { splits: () => [0, 1, 2, 3, 4].map((n) => n * step), values: (_, at) => at.map((a) => `${fixed(a / 1024, size < 32768 ? 2 : 0)} KB`), grid: { stroke: "#e8ecf0", width: 1 } },
   };
-  addChart(byId("memtiles"), `Memtiles: ${program.name}, address by time, ${fixed(program.memtile_bytes / 1024, 0)} KB in all`, program, "memtiles", 250, y,
+  addChart(byId("memtiles"), `Memtile: ${program.name}, address by time, ${fixed(program.memtile_bytes / 1024, 0)} KB in all`, program, "memtiles", 250, y,
     (u) => drawMemtiles(u, program), (t, at) => findTensor(program, t, at));
 }
 
@@ -463,7 +467,7 @@ function findLayer(program, t) {
 }
 
 function findTensor(program, t, address) {
-  const found = program.memtiles.filter(([, , , lo, hi, start, end]) => address >= lo && address < hi && t >= start && t <= end);
+  const found = tensors(program).filter(([, , , lo, hi, start, end]) => address >= lo && address < hi && t >= start && t <= end);
   if (!found.length) return null;
   const [label, kind, spilled, lo, hi, start, end] = found[found.length - 1];
   return {
@@ -471,7 +475,7 @@ function findTensor(program, t, address) {
     rows: [
       ["kind", KINDS[kind][1] + (spilled ? ", spilled to DDR" : "")],
       ["address", `${hex(lo)} to ${hex(hi)}`],
-      ["bytes", `${(hi - lo).toLocaleString("en")} a memtile`],
+      ["bytes", `${(hi - lo).toLocaleString("en")} of the memtile`],
       ["lives", `${time(start)} to ${time(end)}`],
     ],
   };
@@ -604,6 +608,15 @@ function note(section, text) {
 function key(section) {
   const made = document.createElement("p");
   made.className = "key";
+  const picker = document.createElement("select");
+  const count = Math.max(...programs.map((p) => p.memtiles.length));
+  picker.append(...Array.from({ length: count }, (_, n) => new Option(`memtile ${n}`, String(n))));
+  picker.id = "memtile";
+  picker.addEventListener("change", () => {
+    memtile = Number(picker.value);
+    for (const { plot, kind } of charts) if (kind === "memtiles") plot.redraw();
+  });
+  made.append(picker, " ");
   const add = (words, colour) => {
     const span = document.createElement("span");
     const box = document.createElement("i");
@@ -624,8 +637,8 @@ function start() {
     + "about the pointer, + − and arrow keys. A row is a channel, link or core, and a lane one row while "
     + "many layers are shown; the full part of a block is the share of its time at work.");
   programs.forEach(addTimeline);
-  programs.forEach(addMemtiles);
   key(byId("memtiles"));
+  programs.forEach(addMemtiles);
   const rows = fillTable(layerTable());
   const picker = byId("layers");
   picker.append(new Option("…", ""), ...[...rows].sort((a, b) => a.n - b.n).map((r) => new Option(short(r.name), String(r.n))));
@@ -646,5 +659,5 @@ function start() {
 }
 
 // For scripts: the window, what is drawn, and where.
-window.bscView = { programs, charts, zoom, window: () => shown, level: () => programs.map((p) => p.level) };
+window.bscView = { programs, charts, tensors, zoom, window: () => shown, level: () => programs.map((p) => p.level) };
 start();

@@ -4,8 +4,9 @@ Worked out from the instructions: what is written by a `LOAD` is the tensor at t
 of DDR, what is written by a `LOADW` are the weights of the layer that reads them, what is
 written by a `WRITEFM` is a tensor of its layer.  A rectangle reaches from the start of the
 first write to the end of the last read.  All memtiles hold their piece at the same address,
-so that one map stands for all; a piece is as large as the largest of them, and lies there
-from when the first memtile has it to when the last one needs it no more.
+but not at the same time; a piece is drawn as large as the largest of them.  The end of one
+may be covered by the next: rows that nobody reads any more are overwritten while the last
+rows are still read.
 """
 
 from __future__ import annotations
@@ -18,12 +19,16 @@ from bsc.asm.isa import Engine
 from bsc.asm.program import Instr, Layer, Program, Ready, Tensor
 
 Span = tuple[float, float]
-"""From the start of an instruction to its end, in seconds."""
+"""From a start to an end, in seconds."""
+
+Spans = Callable[[Instr, int], "Span | None"]
+"""When an instruction touches the memtile: as its own, or as the neighbour that is so many
+columns away (0, -1 or 1) from the column that reads; None if it does not."""
 
 
 @dataclass
 class Residence:
-    """Bytes [lo, hi) of every memtile, modulo its size, from `start_s` to `end_s`."""
+    """Bytes [lo, hi) of a memtile, modulo its size, from `start_s` to `end_s`."""
 
     label: str
     kind: str
@@ -48,12 +53,12 @@ class Residence:
         return any(self.lo < hi + s and lo + s < self.hi for s in (-size, 0, size))
 
 
-def residences(program: Program, span: Callable[[Instr], Span]) -> list[Residence]:
-    """All that lies in the memtiles while a program runs, in the order of its arrival.
+def residences(program: Program, spans: Spans) -> list[Residence]:
+    """All that lies in a memtile while a program runs, in the order of its arrival.
 
-    `span` has the times of each instruction.
+    `spans` has the times of each instruction there.
     """
-    walk = _Walk(program, span)
+    walk = _Walk(program, spans)
     for item in program.body:
         if isinstance(item, Layer):
             walk.layer = item
@@ -67,9 +72,9 @@ def residences(program: Program, span: Callable[[Instr], Span]) -> list[Residenc
 class _Walk:
     """Goes through a program in the order of its text."""
 
-    def __init__(self, program: Program, span: Callable[[Instr], Span]):
+    def __init__(self, program: Program, spans: Spans):
         self.program = program
-        self.span = span
+        self.spans = spans
         self.size = program.arch.memtile_bytes
         self.outputs = {port.tensor for port in program.outputs}
         self.inputs = {port.tensor for port in program.inputs}
@@ -82,12 +87,14 @@ class _Walk:
         touched = accesses(instr, self.program.arch)
         inside = [a for a in touched if a.memory == "memtile" and a.hi > a.lo]
         ddr = next((a for a in touched if a.memory == "ddr" and a.hi > a.lo), None)
-        start, end = self.span(instr)
         for access in inside:
+            span = self.spans(instr, access.neighbour)
+            if span is None:
+                continue
             if access.writes:
-                self._write(instr, access, ddr, start, end)
+                self._write(instr, access, ddr, span)
             else:
-                self._read(instr, access, ddr, end)
+                self._read(instr, access, ddr, span[1])
 
     def _read(self, instr: Instr, access: Access, ddr: Access | None, end: float) -> None:
         target = None if ddr is None else self._tensor_at(ddr.lo)
@@ -100,9 +107,7 @@ class _Walk:
                 if target is not None and target.name not in self.outputs:
                     there.spilled = True
 
-    def _write(
-        self, instr: Instr, access: Access, ddr: Access | None, start: float, end: float
-    ) -> None:
+    def _write(self, instr: Instr, access: Access, ddr: Access | None, span: Span) -> None:
         label, kind = self._written(instr, ddr)
         lo = access.lo % self.size
         hi = lo + access.hi - access.lo
@@ -111,10 +116,10 @@ class _Walk:
             if same and kind != "weights" and there.touches(lo, hi, self.size):
                 shift = -self.size if lo > there.hi else self.size if hi < there.lo else 0
                 there.lo, there.hi = min(there.lo, lo + shift), max(there.hi, hi + shift)
-                there.end_s = max(there.end_s, end)
+                there.end_s = max(there.end_s, span[1])
                 return
         self.live = [r for r in self.live if not r.overlaps(lo, hi, self.size)]
-        self.live.append(Residence(label, kind, lo, hi, start, end))
+        self.live.append(Residence(label, kind, lo, hi, *span))
         self.found.append(self.live[-1])
 
     def _written(self, instr: Instr, ddr: Access | None) -> tuple[str, str]:

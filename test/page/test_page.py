@@ -22,6 +22,7 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.ui import Select
 
 import bsc
 from bsc.arch import preset
@@ -164,7 +165,7 @@ def largest_tensor(browser: webdriver.Chrome) -> tuple[float, float]:
       const { plot, program } = bscView.charts.find((c) => c.kind === "memtiles");
       const area = ([, , , lo, hi, start, end]) => (hi - lo) * (end - start);
       const [, , , lo, hi, start, end] =
-        program.memtiles.reduce((a, b) => (area(b) > area(a) ? b : a));
+        bscView.tensors(program).reduce((a, b) => (area(b) > area(a) ? b : a));
       return [plot.valToPos((start + end) / 2, "x"), plot.valToPos((lo + hi) / 2, "y")];
     })()"""
     x, y = evaluate(browser, script)
@@ -178,8 +179,12 @@ def test_lanes_and_memtile_maps_are_there(opened: webdriver.Chrome, page: Path):
     assert evaluate(opened, "bscView.programs.map((p) => p.lanes)") == [LANES, LANES]
     for chart in range(4):
         assert painted(opened, chart) > 5000
-    assert len(evaluate(opened, "bscView.programs[0].memtiles")) > 2
+    assert len(evaluate(opened, "bscView.tensors(bscView.programs[0])")) > 2
     screenshot(opened, page, "whole")
+    before = evaluate(opened, "bscView.charts[2].plot.ctx.canvas.toDataURL()")
+    Select(opened.find_element(By.ID, "memtile")).select_by_index(1)
+    cast(Any, opened).execute_async_script("requestAnimationFrame(arguments[0])")
+    assert evaluate(opened, "bscView.charts[2].plot.ctx.canvas.toDataURL()") != before
 
 
 def test_hover_tells_of_the_instruction(opened: webdriver.Chrome, page: Path):

@@ -243,11 +243,11 @@ def test_the_command_needs_the_text_alone(
 
 
 def resident(seed: int) -> tuple[Program, list[Residence]]:
-    """What lies in the memtiles, with places in the text for times: memtiles run apart."""
+    """What lies in a memtile of a program, with places in the text for times."""
     program, _ = timed(seed)
     place = {instr.line: float(n) for n, instr in enumerate(program.instructions())}
 
-    def span(instr: Instr) -> tuple[float, float]:
+    def span(instr: Instr, neighbour: int) -> tuple[float, float]:
         return place[instr.line], place[instr.line] + 0.5
 
     return program, residences(program, span)
@@ -277,6 +277,19 @@ def test_every_tensor_in_the_memtiles_is_on_the_map(seed: int):
             names = {tensor.onnx_name, tensor.name}
             places = [(r.lo, r.hi) for r in found if r.label in names]
             assert (item.memtile, end) in places, f"{tensor} {places}"
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_every_memtile_has_a_map_in_time(seed: int):
+    program, times = timed(seed)
+    (content,) = data_of(view_page({"one": print_program(program)}))["programs"]
+    assert len(content["memtiles"]) == program.arch.memtiles
+    labels = {r.label for r in resident(seed)[1]}
+    for rectangles in content["memtiles"]:
+        assert {label for label, *_ in rectangles} <= labels
+        for _, _, _, lo, hi, start, end in rectangles:
+            assert 0 <= lo < hi <= program.arch.memtile_bytes
+            assert 0 <= start <= end <= round(times.total_s * 1e6, 6)
 
 
 def test_some_program_spills_and_loads_again():
