@@ -16,8 +16,9 @@ _PARTS = {
     "@STYLE@": "page.css",
     "@LICENCE@": "vendor/LICENSE",
     "@UPLOT_JS@": "vendor/uPlot.iife.min.js",
-    "@SCRIPT@": "page.js",
 }
+_SCRIPTS = ("data.js", "drawing.js", "charts.js", "table.js", "page.js")
+"""Ours, in the order in which they run, as one script."""
 
 
 def page_names(folders: Sequence[Path]) -> list[str]:
@@ -47,6 +48,8 @@ def view_page(programs: Mapping[str, str], progress: Callable[[str], object] = s
     page = (folder / "page.html").read_text(encoding="utf-8")
     for mark, name in _PARTS.items():
         page = page.replace(mark, (folder / name).read_text(encoding="utf-8").strip())
+    script = "\n".join((folder / name).read_text(encoding="utf-8") for name in _SCRIPTS)
+    page = page.replace("@SCRIPT@", script.strip())
     # Nothing in the data may end the element that it stands in; it comes last, so that
     # no mark in it is taken for one of ours.
     return page.replace("@DATA@", data.replace("<", "\\u003c"))
