@@ -9,8 +9,10 @@ they do not fit, and layers are split in time and tensors go to DDR in between.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,7 @@ import onnx
 import pytest
 from exactness import main_of
 from layer_times import simulated_overlap, simulated_serial
+from lock_mutations import mutants
 from program_text import Counts, count, lines
 from qdq_models import Array, random_input
 
@@ -27,6 +30,7 @@ from bsc.api import load
 from bsc.asm.parser import parse_program
 from bsc.asm.tally import tally
 from bsc.dialects.slices import location_name
+from bsc.errors import BscError
 from bsc.frontend import import_onnx
 from bsc.interpreter import run_every_tensor
 from bsc.monitor import PassMonitor
@@ -37,6 +41,7 @@ from bsc.report.record import sums
 from bsc.sim.events import EventSimulator
 from bsc.sim.timeline import run_timeline
 from bsc.validation import PassValidator
+from bsc.verify import verify_program
 
 SPARSITIES = (0.0, 0.5)
 ARCHS = ("paper-4x4", "paper-2x2")
@@ -111,6 +116,24 @@ def test_random_timing_changes_nothing(arch: str):
     assert outputs.keys() == {port.onnx_name for port in program.outputs}
     for name, values in outputs.items():
         np.testing.assert_array_equal(values, net.expected[name], name)
+
+
+def test_mistakes_in_the_locks_are_found():
+    """A sample of those that test_lock_mutations.py tries on small programs, one of about
+    300, by the static check alone."""
+    program = parse_program(compiled(0.5, "paper-4x4").program)
+    verify_program(program)
+    found: Counter[str] = Counter()
+    tried: Counter[str] = Counter()
+    for mutant in islice(mutants(program), 20, None, 307):
+        tried[mutant.kind] += 1
+        try:
+            verify_program(mutant.program)
+        except BscError:
+            found[mutant.kind] += 1
+    assert found["removed"] == tried["removed"] > 3
+    # Some leave the dependence graph as it was.
+    assert found["pair"] + found["swapped locks"] > 5
 
 
 def test_the_inputs_use_the_numbers():
