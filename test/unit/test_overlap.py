@@ -8,14 +8,17 @@ import dataclasses
 import pytest
 from exact_times import BYTE, CYCLE, GHZ, exact_arch
 from layer_times import simulated_overlap, simulated_serial
+from qdq_models import QdqBuilder
 from varied_networks import compiled, random_arch, varied_network
 from xdsl.utils.exceptions import PassFailedException
 
+import bsc
 from bsc.arch import Arch, preset
 from bsc.asm.parser import parse_program
 from bsc.asm.program import FieldValue, Instr, Layer, Lock, LockUse, Program, Slots, Stage
 from bsc.cost.network import NetworkCost, cost_of, costs_of
 from bsc.cost.sharing import Job, durations
+from bsc.report.record import cost_record
 from bsc.sim.timeline import run_timeline
 
 LOAD, COMP, WRITE = 256 * BYTE, 9 * CYCLE, 128 * BYTE
@@ -88,6 +91,21 @@ def test_activations_and_weights_share_the_channels_of_a_memtile():
     # Alone, either has both; a single channel is not cut in two.
     assert durations([[Job(0.0, 0.0, 8.0)], [Job(9.0, 0.0, 2.0)]], 2) == [[4.0], [1.0]]
     assert durations([[Job(0.0, 0.0, 8.0)], [Job(0.0, 0.0, 2.0)]], 1) == [[8.0], [2.0]]
+
+
+def test_what_is_asked_for_is_in_the_record_and_in_the_comments():
+    b = QdqBuilder(1)
+    model = b.model(b.conv(b.input((1, 5, 12, 11)), 16, (3, 3), pads=(1, 1, 1, 1)))
+    made = bsc.compile(model, random_arch(2), "overlap")
+    record = cost_record("m", made.arch, made.timing, made.costs)
+    times = run_timeline(parse_program(made.program))
+    assert record["timing"] == "overlap"
+    assert record["total_s"] == record["timings"]["overlap"]["total_s"] == made.cost.total_s
+    assert list(record["timings"]) == ["serial", "overlap"]
+    assert abs(made.cost.total_s - times.total_s) < 1e-15
+    last = made.program.rstrip().splitlines()[-2]
+    assert last.startswith("WRITE ")
+    assert f".. {times.total_s * 1e6:.2f} us" in last
 
 
 # Random programs -----------------------------------------------------------------------
