@@ -48,14 +48,15 @@ class Ports:
         if left == 0:
             return
         self._change(port, 1)
-        # Work that rounding has left over would never end.
-        end = left * 1e-12
-        while left > end:
+        while True:
             channels = self.arch.ddr_read_channels
             share = channels if port.active == 1 else max(1, channels // 2)
             start = self.env.now
-            yield self.env.timeout(left / share) | port.changed
-            left -= (self.env.now - start) * share
+            done = self.env.timeout(left / share)
+            if done in (yield done | port.changed):
+                break
+            # What rounding has left over, of either sign, is no work.
+            left = max(0.0, left - (self.env.now - start) * share)
         self._change(port, -1)
 
     def _change(self, port: _Port, by: int) -> None:
