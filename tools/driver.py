@@ -1,10 +1,11 @@
-"""`bsc`: prepare a model, compile it, run it, check it.
+"""`bsc`: prepare a model, compile it, run it, check it, or many of them at once.
 
     bsc prepare resnet50 -o resnet50.onnx --sparsity 0.5
     bsc compile resnet50.onnx -o out --arch paper-4x4
     bsc run out -i image.npy -o result.npz
     bsc check resnet50.onnx out --every-tensor
     bsc view out
+    bsc sweep --models resnet50 -o table.json
 
 Each command is a function of the Python API with files around it.  A mistake of the user
 is one line on stderr and exit code 1, or 2 for a command line that makes no sense.
@@ -25,7 +26,7 @@ from xdsl.utils.exceptions import DiagnosticException, ParseError
 
 from bsc.errors import BscError
 from bsc.monitor import PassMonitor
-from bsc.tools import progress
+from bsc.tools import progress, sweep
 from bsc.tools.diagnostics import describe
 
 PROG = "bsc"
@@ -40,6 +41,7 @@ example:
   bsc run out -i image.npy -o result.npz
   bsc check resnet50.onnx out --every-tensor
   bsc view out
+  bsc sweep --models resnet50 --arch paper-2x2,paper-4x4 -o table.json
 
 errors: one line on stderr; exit code 1, or 2 for a command line that makes no sense.
 """
@@ -346,6 +348,9 @@ def view(
         aside.write_bytes(content)
     spent = seconds(time.perf_counter() - start)
     typer.echo(f"{path}: {scaled(len(content))}B in {spent}: open it in a browser")
+
+
+app.command(epilog=sweep.EXAMPLES)(sweep.sweep)
 
 
 # Errors --------------------------------------------------------------------------------

@@ -40,6 +40,7 @@ LAYERS = """
     api
     checking
     report view
+    sweep
     __init__
     tools
 """
