@@ -78,6 +78,7 @@ _PREPARE_EXAMPLES = """\
 examples:
   bsc prepare resnet50 -o r50.onnx                 half of the 8x8 blocks zero
   bsc prepare resnet50 -o dense.onnx --sparsity 0  its dense twin
+  bsc prepare vgg16 -o small.onnx --size 64        for images of 64x64
   bsc prepare mine.onnx -o q.onnx --block 16x4 --criterion l1
 """
 
@@ -87,7 +88,8 @@ def prepare(
     source: Annotated[
         str,
         typer.Argument(
-            metavar="SOURCE", help="A built-in network (resnet50), or a float ONNX file."
+            metavar="SOURCE",
+            help="A built-in network (resnet50, vgg16, inception_v3), or a float ONNX file.",
         ),
     ],
     output: Annotated[
@@ -105,6 +107,10 @@ def prepare(
     seed: Annotated[
         int, typer.Option(metavar="N", help="Chooses weights and calibration inputs.")
     ] = 0,
+    size: Annotated[
+        int | None,
+        typer.Option(metavar="PIXELS", help="Height and width of a built-in network's images."),
+    ] = None,
 ) -> None:
     """Make a block-sparse int8 model, to try the compiler with.
 
@@ -124,6 +130,7 @@ def prepare(
                 block=_block(block),
                 criterion=criterion,
                 seed=seed,
+                size=size,
                 progress=say,
             )
         content = model.SerializeToString()

@@ -12,9 +12,11 @@ from pathlib import Path
 import numpy as np
 import onnx
 
+from bsc.errors import BscError
 from bsc.prepare import ort
 from bsc.prepare.batchnorm import measure
 from bsc.prepare.fold import fold
+from bsc.prepare.graph import infer_shapes
 from bsc.prepare.networks import NETWORKS
 from bsc.prepare.quantize import calibrate, quantize
 from bsc.prepare.samples import samples
@@ -36,6 +38,7 @@ def prepare(
     block: tuple[int, int] = (8, 8),
     criterion: str = "l2",
     seed: int = 0,
+    size: int | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> onnx.ModelProto:
     """The network `source`, pruned in blocks and quantized to int8 with QDQ nodes.
@@ -44,8 +47,9 @@ def prepare(
     every convolution but the first, the fraction `sparsity` of its blocks, `block` =
     (output channels, input channels) and the whole kernel, is zero: those of the least
     importance by `criterion`, one of CRITERIA.  `seed` chooses the weights of a built-in
-    network and the inputs that activations are measured on.  `progress` is called with
-    the name of each step as it starts.  The same arguments give the same bytes.
+    network and the inputs that activations are measured on.  `size` is the height and
+    width of the images of a built-in network, if it is not to be the usual one.  `progress`
+    is called with the name of each step as it starts.  The same arguments give the same bytes.
 
     Raises BscError for an option out of range, and for a source that does not exist, is
     no ONNX model, or is quantized already.
@@ -53,11 +57,17 @@ def prepare(
     check_options(sparsity, block, criterion, seed)
     say = progress or _say_nothing
     rng = np.random.default_rng(seed)
-    built_in = isinstance(source, str) and source in NETWORKS
-    say("build" if built_in else "read")
-    model = NETWORKS[str(source)](rng) if built_in else read(source)
+    network = NETWORKS.get(source) if isinstance(source, str) else None
+    if network is None:
+        if size is not None:
+            raise BscError("a size is for built-in networks only: a file has its own")
+        say("read")
+        model = read(source)
+    else:
+        say("build")
+        model = network.build(rng, network.size if size is None else size)
     feeds = samples(model, _CALIBRATION_IMAGES, rng)
-    if built_in:
+    if network is not None:
         # Statistics come after pruning, as those of a network trained with its mask do.
         say("prune")
         sparsify(model, sparsity, block, criterion)
@@ -65,9 +75,11 @@ def prepare(
         measure(model, feeds)
     say("fold")
     fold(model)
-    model = ort.simplify(model)
-    fold(model)  # what has become constant
-    if not built_in:
+    if network is not None:
+        infer_shapes(model)  # what was between convolution and normalization is gone
+    else:
+        model = ort.simplify(model)
+        fold(model)  # what has become constant
         # Folded first: what a normalization scales down is of less importance.
         say("prune")
         sparsify(model, sparsity, block, criterion)

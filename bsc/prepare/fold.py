@@ -14,7 +14,7 @@ import onnx
 from onnx import helper, numpy_helper
 
 from bsc.errors import BscError
-from bsc.prepare.graph import keep_used_constants, replace, unique
+from bsc.prepare.graph import drop, keep_used_constants, replace, unique
 
 Array: TypeAlias = np.ndarray[Any, Any]
 
@@ -27,7 +27,7 @@ class _Editor:
         self.tensors = {tensor.name: tensor for tensor in graph.initializer}
         self.uses = Counter(name for node in graph.node for name in node.input)
         self.uses.update(value.name for value in graph.output)
-        self.changed = False
+        self._new: list[str] = []
 
     def value(self, name: str) -> Array:
         """The constant called `name`, in float64."""
@@ -39,7 +39,7 @@ class _Editor:
         with np.errstate(over="ignore"):  # the calibration finds what is infinite
             single = value.astype(np.float32)
         self.tensors[name] = numpy_helper.from_array(single, name)
-        self.changed = True
+        self._new.append(name)
         return name
 
     def change(self, node: onnx.NodeProto, index: int, value: Array) -> None:
@@ -54,8 +54,11 @@ class _Editor:
     def finish(self, nodes: list[onnx.NodeProto]) -> None:
         """Makes `nodes` the nodes of the graph, with the constants that they use."""
         replace(self.graph.node, nodes)
-        if self.changed:
-            replace(self.graph.initializer, self.tensors.values())
+        keep = self.tensors.keys() - self._new
+        drop(self.graph.initializer, lambda tensor: tensor.name not in keep)
+        self.graph.initializer.extend(
+            self.tensors[name] for name in dict.fromkeys(self._new) if name in self.tensors
+        )
         keep_used_constants(self.graph)
 
 

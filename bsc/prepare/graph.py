@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Container, Iterable
+from collections.abc import Callable, Container, Iterable
 from typing import Any
 
 import onnx
@@ -16,6 +16,17 @@ def replace(field: Any, items: Iterable[Any]) -> None:
     copies = [copy.deepcopy(item) for item in items]
     del field[:]
     field.extend(copies)
+
+
+def drop(field: Any, unwanted: Callable[[Any], bool]) -> None:
+    """Removes the unwanted items of a repeated protobuf field; those that stay are not moved.
+
+    A message keeps the memory of what was ever put into it, so that weights are not copied
+    without need.
+    """
+    for i in reversed(range(len(field))):
+        if unwanted(field[i]):
+            del field[i]
 
 
 def unique(name: str, taken: Container[str]) -> str:
@@ -57,8 +68,7 @@ def keep_used_constants(graph: onnx.GraphProto) -> None:
     """Drops the initializers that are neither used nor a result."""
     used = {name for node in graph.node for name in node.input}
     used.update(value.name for value in graph.output)
-    if not used.issuperset(tensor.name for tensor in graph.initializer):
-        replace(graph.initializer, [t for t in graph.initializer if t.name in used])
+    drop(graph.initializer, lambda tensor: tensor.name not in used)
 
 
 def name_nodes(graph: onnx.GraphProto) -> None:

@@ -1,17 +1,15 @@
 """The built-in networks: real architectures with random weights of a realistic size.
 
-The onnx package ships the graphs of well-known networks without their weights.  Weights
-here are He-initialised (normal, variance 2 / fan-in), which keeps activations in range
-through any depth; batch normalization gets its statistics later, from `batchnorm.measure`.
+ResNet-50 comes from the onnx package, which ships the graphs of well-known networks without
+their weights; VGG16 and Inception V3 are put together here, by `layers.Layers`.
 """
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
 
 import numpy as np
 import onnx
@@ -19,19 +17,22 @@ from onnx import numpy_helper, version_converter
 
 from bsc.errors import BscError
 from bsc.prepare.graph import infer_shapes, keep_used_constants
-
-Array: TypeAlias = np.ndarray[Any, Any]
-
-OPSET = 17
-"""The ONNX opset of the built-in networks."""
+from bsc.prepare.inception import inception_v3
+from bsc.prepare.layers import OPSET, Array, batch_norm, normal, weights
+from bsc.prepare.vgg import vgg16
 
 
-def resnet50(rng: np.random.Generator) -> onnx.ModelProto:
+def resnet50(rng: np.random.Generator, size: int) -> onnx.ModelProto:
     """ResNet-50: 1×3×224×224 to 1000 classes, 25.6 M parameters, 4.1 G MACs.
 
     In the first block of a stage the 3×3 convolution has the stride (version 1.5).
     """
+    if size < 1:
+        raise BscError(f"resnet50 takes images of 1 pixel or more, not {size}")
     model = _light("resnet50", rng)
+    (image,) = model.graph.input
+    for dim in image.type.tensor_type.shape.dim[2:]:
+        dim.dim_value = size
     for node in model.graph.node:
         if node.op_type == "Sum":  # of two tensors
             node.op_type = "Add"
@@ -47,8 +48,22 @@ def resnet50(rng: np.random.Generator) -> onnx.ModelProto:
     return model
 
 
-NETWORKS: dict[str, Callable[[np.random.Generator], onnx.ModelProto]] = {"resnet50": resnet50}
-"""Builders by name.  Each returns a float model of batch 1, with weights and shapes."""
+@dataclass(frozen=True)
+class Network:
+    """A built-in network."""
+
+    build: Callable[[np.random.Generator, int], onnx.ModelProto]
+    """Makes a float model of batch 1, with weights and shapes, for square images of a size."""
+    size: int
+    """The height and width of the images that it is known for."""
+
+
+NETWORKS = {
+    "resnet50": Network(resnet50, 224),
+    "vgg16": Network(vgg16, 224),
+    "inception_v3": Network(inception_v3, 299),
+}
+"""The built-in networks by name."""
 
 
 def _light(name: str, rng: np.random.Generator) -> onnx.ModelProto:
@@ -70,41 +85,29 @@ def _light(name: str, rng: np.random.Generator) -> onnx.ModelProto:
             extents = numpy_helper.to_array(constants[node.input[0]])
             shapes[node.output[0]] = [int(n) for n in extents]
     inputs = [value for value in graph.input if value.name not in constants]
-    weights = _weights(layers, shapes, rng)
-    used = {name for node in layers for name in node.input} - weights.keys()
+    values = _values(layers, shapes, rng)
+    used = {name for node in layers for name in node.input} - values.keys()
     initializers = [tensor for tensor in graph.initializer if tensor.name in used]
-    initializers += [numpy_helper.from_array(value, key) for key, value in weights.items()]
+    initializers += [numpy_helper.from_array(value, key) for key, value in values.items()]
     clean = onnx.helper.make_graph(layers, name, inputs, list(graph.output), initializers)
     return onnx.helper.make_model(
         clean, opset_imports=[onnx.helper.make_opsetid("", OPSET)], ir_version=8
     )
 
 
-def _weights(
+def _values(
     nodes: list[onnx.NodeProto], shapes: dict[str, list[int]], rng: np.random.Generator
 ) -> dict[str, Array]:
     """A random value for each weight in `shapes`, by the use that `nodes` make of it."""
-    weights: dict[str, Array] = {}
+    values: dict[str, Array] = {}
     for node in nodes:
         names = [name for name in node.input[1:] if name in shapes]
         if node.op_type == "BatchNormalization":
-            weights |= zip(names, _batch_norm(shapes[names[0]], rng), strict=True)
+            values |= zip(names, batch_norm(shapes[names[0]][0], rng), strict=True)
         elif node.op_type in ("Conv", "Gemm"):
-            shape = shapes[names[0]]
-            deviation = math.sqrt(2 / math.prod(shape[1:]))
-            weights[names[0]] = _normal(shape, deviation, rng)
-            weights |= {name: _normal(shapes[name], 0.1, rng) for name in names[1:]}
-    return weights
-
-
-def _normal(shape: list[int], deviation: float, rng: np.random.Generator) -> Array:
-    return rng.standard_normal(shape, dtype=np.float32) * np.float32(deviation)
-
-
-def _batch_norm(shape: list[int], rng: np.random.Generator) -> list[Array]:
-    """Scale, bias, mean and variance; the last two are not measured yet."""
-    scale = rng.uniform(0.5, 1.5, shape).astype(np.float32)
-    return [scale, _normal(shape, 0.2, rng), np.zeros_like(scale), np.ones_like(scale)]
+            values[names[0]] = weights(shapes[names[0]], rng)
+            values |= {name: normal(shapes[name], 0.1, rng) for name in names[1:]}
+    return values
 
 
 def _name_layers(graph: onnx.GraphProto) -> None:

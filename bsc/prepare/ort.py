@@ -8,6 +8,7 @@ callers give and get models, and nothing reaches the terminal.
 from __future__ import annotations
 
 import contextlib
+import copy
 import logging
 import tempfile
 import warnings
@@ -102,22 +103,31 @@ def ranges(model: onnx.ModelProto, feeds: Sequence[Feed]) -> dict[str, tuple[flo
     Tensors are those in the value info, in the order of the nodes, after the inputs;
     weights are not among them.
     """
-    trial = onnx.ModelProto()
-    trial.CopyFrom(model)
     values = {value.name: value for value in (*model.graph.value_info, *model.graph.output)}
     produced = [values[n] for node in model.graph.node for n in node.output if n in values]
     floats = [v for v in produced if v.type.tensor_type.elem_type == TensorProto.FLOAT]
-    replace(trial.graph.output, floats)
     found: dict[str, tuple[float, float]] = {}
-    for feed, values in zip(feeds, run_each(trial, feeds), strict=True):
-        for name, value in (feed | values).items():
-            low, high = found.get(name, (np.inf, -np.inf))
-            # np.minimum keeps a NaN, min() may not.
-            found[name] = (
-                float(np.minimum(low, value.min())),
-                float(np.maximum(high, value.max())),
-            )
+    with _outputs(model, floats):
+        for feed, results in zip(feeds, run_each(model, feeds), strict=True):
+            for name, value in (feed | results).items():
+                low, high = found.get(name, (np.inf, -np.inf))
+                # np.minimum keeps a NaN, min() may not.
+                found[name] = (
+                    float(np.minimum(low, value.min())),
+                    float(np.maximum(high, value.max())),
+                )
     return found
+
+
+@contextlib.contextmanager
+def _outputs(model: onnx.ModelProto, values: Iterable[onnx.ValueInfoProto]) -> Generator[None]:
+    """Gives `model` other outputs for a while; a copy would hold its weights twice."""
+    outputs = [copy.deepcopy(value) for value in model.graph.output]
+    replace(model.graph.output, values)
+    try:
+        yield
+    finally:
+        replace(model.graph.output, outputs)
 
 
 def quantize(

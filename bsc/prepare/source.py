@@ -20,7 +20,8 @@ from onnx.external_data_helper import load_external_data_for_model
 
 from bsc.errors import BscError
 from bsc.prepare.graph import infer_shapes, name_nodes, replace
-from bsc.prepare.networks import NETWORKS, OPSET
+from bsc.prepare.layers import OPSET
+from bsc.prepare.networks import NETWORKS
 
 _OLDEST_OPSET = 13
 

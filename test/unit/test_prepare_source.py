@@ -112,10 +112,17 @@ def test_external_data_that_cannot_be_had(tmp_path: Path, location: str):
 
 def test_names_that_stand_for_nothing():
     assert message_of("resnet51") == (
-        "unknown network 'resnet51': give one of resnet50, or a float ONNX file"
+        "unknown network 'resnet51': "
+        "give one of resnet50, vgg16, inception_v3, or a float ONNX file"
     )
     assert message_of("resnet51.onnx") == "resnet51.onnx: no such file"
     assert message_of("nowhere/resnet51") == "nowhere/resnet51: no such file"
+
+
+def test_the_size_is_for_built_in_networks():
+    message = "a size is for built-in networks only: a file has its own"
+    assert message_of(net(), size=32) == message
+    assert message_of("vgg16", size=31) == "vgg16 takes images of 32 pixels or more, not 31"
 
 
 def test_options_are_checked_before_the_source():
