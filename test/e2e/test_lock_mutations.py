@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from dependence import conflicts, keeps
+from dependence import TimingJudge, conflicts, keeps
 from lock_mutations import KINDS, Mutant, mutants
 from qdq_models import Array, QdqBuilder, random_input
 
@@ -80,6 +80,8 @@ def test_every_mistake_is_found(name: str) -> None:
     pairs = conflicts(s.program, s.blob, s.inputs)
     assert keeps(s.program, pairs)
     wanted = EventSimulator(s.program, s.blob, s.inputs).run().outputs
+    judge = TimingJudge(s.program, pairs)
+    assert not any(judge.finds(s.program, seed) for seed in range(SEEDS))
     counts = {kind: Counter[str]() for kind in KINDS}
     unchanged: list[str] = []
     for mutant in mutants(s.program):
@@ -87,6 +89,9 @@ def test_every_mistake_is_found(name: str) -> None:
         same = mutant.kind != "swapped lines" and keeps(mutant.program, pairs)
         static = _static_check_finds(mutant)
         timing = _timing_finds(mutant, s, wanted, SEEDS_UNCHANGED if same else SEEDS)
+        # What is tried on programs too large for values.
+        seeds = range(SEEDS_UNCHANGED if same else SEEDS)
+        assert any(judge.finds(mutant.program, seed) for seed in seeds) == timing, mutant.change
         assert static != same, mutant.change
         assert not (same and timing), mutant.change
         unchanged += [f"{mutant.kind}: {mutant.change}"] * same
