@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from xdsl.context import Context
 from xdsl.dialects.builtin import FloatAttr, ModuleOp, f64
 from xdsl.passes import ModulePass
+from xdsl.utils.exceptions import PassFailedException
 
 from bsc.codegen import build_program, program_op
 from bsc.cost.network import TIMINGS, cost_of
@@ -35,8 +36,10 @@ class AnnotateCostPass(ModulePass):
     __post_init__ = check_options
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
-        cost = cost_of(build_program(op), self.timing)
         program = program_op(op)
+        if self.timing == "overlap" and any(item.operands for item in program.body.ops):
+            raise PassFailedException("overlap is what locks allow: run --chain-locks first")
+        cost = cost_of(build_program(op), self.timing)
         instrs = [item for item in program.body.ops if isinstance(item, InstrOp)]
         for item, span in zip(instrs, cost.spans, strict=True):
             values = (span.start * 1e9, span.duration * 1e9, span.bound)
