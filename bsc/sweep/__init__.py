@@ -2,7 +2,8 @@
 
     cells = make_cells(["resnet50"], ["paper-4x4", "paper-5x5"], [0.0, 0.5])
     with local_workers(2) as workers:
-        rows = sweep(cells, TIMINGS, Cache(Path("bsc-cache")), workers)
+        done = sweep(cells, Cache(Path("bsc-cache")), workers, preparers=workers)
+    done.rows(["serial"])
 
 A cell is a network, a sparsity and a machine.  It is compiled once and timed by every rule; no
 program is written.  What is found is kept under a hash of all that it depends on, so that a

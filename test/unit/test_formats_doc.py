@@ -22,6 +22,7 @@ from bsc.arch import Arch, arch_from_toml, preset
 from bsc.asm.parser import parse_program
 from bsc.report.trace import MOST_OPERATIONS, trace_record
 from bsc.sim.timeline import run_timeline
+from bsc.sweep import Row
 
 DOC = Path(__file__).resolve().parents[2] / "docs" / "formats.md"
 MACHINES = ("paper-4x4", "npu1", "npu2")
@@ -126,6 +127,10 @@ def test_every_argument_of_an_event_is_described(saved: Path):
     }
     assert first_column("The arguments of an event") == given
     assert f"{MOST_OPERATIONS:,}" in "\n".join(section("trace.json"))
+
+
+def test_every_key_of_a_row_of_a_sweep_is_described():
+    assert first_column("A row") == {field.name for field in dataclasses.fields(Row)}
 
 
 def test_every_bound_and_share_is_described(record: Mapping[str, Any]):
