@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from dependence import TimingJudge, conflicts, keeps
+from lock_judges import SEEDS_UNCHANGED, Judges
 from lock_mutations import KINDS, Mutant, mutants
 from qdq_models import Array, QdqBuilder, random_input
 
@@ -27,13 +27,8 @@ from bsc.asm.parser import parse_program
 from bsc.asm.program import Program, Stage
 from bsc.errors import BscError
 from bsc.sim.events import EventSimulator
-from bsc.verify import verify_program
 
 SEEDS = 20
-
-
-SEEDS_UNCHANGED = 2
-"""Random timings for a change that leaves the dependence graph as it was."""
 
 Inputs = dict[str, Array]
 
@@ -77,23 +72,18 @@ def test_the_subjects_have_what_they_are_for() -> None:
 @pytest.mark.parametrize("name", ["chain", "spilled"])
 def test_every_mistake_is_found(name: str) -> None:
     s = _subject(name)
-    pairs = conflicts(s.program, s.blob, s.inputs)
-    assert keeps(s.program, pairs)
+    judges = Judges(s.program, s.blob, s.inputs)
     wanted = EventSimulator(s.program, s.blob, s.inputs).run().outputs
-    judge = TimingJudge(s.program, pairs)
-    assert not any(judge.finds(s.program, seed) for seed in range(SEEDS))
+    assert not any(judges.timing.finds(s.program, seed) for seed in range(SEEDS))
     counts = {kind: Counter[str]() for kind in KINDS}
     unchanged: list[str] = []
     for mutant in mutants(s.program):
-        # Swapped lines are another text, with an order of its own.
-        same = mutant.kind != "swapped lines" and keeps(mutant.program, pairs)
-        static = _static_check_finds(mutant)
-        timing = _timing_finds(mutant, s, wanted, SEEDS_UNCHANGED if same else SEEDS)
-        # What is tried on programs too large for values.
-        seeds = range(SEEDS_UNCHANGED if same else SEEDS)
-        assert any(judge.finds(mutant.program, seed) for seed in seeds) == timing, mutant.change
+        same, static, timing = judges.verdict(mutant, SEEDS)
         assert static != same, mutant.change
         assert not (same and timing), mutant.change
+        # The judge that moves no values, for larger programs, says what the values say.
+        seeds = SEEDS_UNCHANGED if same else SEEDS
+        assert timing == _values_find(mutant, s, wanted, seeds), mutant.change
         unchanged += [f"{mutant.kind}: {mutant.change}"] * same
         found = {"tried": True, "unchanged": same, "static": static, "timing": timing}
         counts[mutant.kind].update([what for what, is_so in found.items() if is_so])
@@ -104,16 +94,8 @@ def test_every_mistake_is_found(name: str) -> None:
         assert counts[kind]["timing"] > 0.8 * counts[kind]["static"]
 
 
-def _static_check_finds(mutant: Mutant) -> bool:
-    try:
-        verify_program(mutant.program)
-    except BscError:
-        return True
-    return False
-
-
-def _timing_finds(mutant: Mutant, s: Subject, wanted: Inputs, seeds: int) -> bool:
-    """Whether any timing gives an error or other values."""
+def _values_find(mutant: Mutant, s: Subject, wanted: Inputs, seeds: int) -> bool:
+    """Whether any timing gives an error, a read of the wrong write, or other values."""
     try:
         simulator = EventSimulator(mutant.program, s.blob, s.inputs)
         for seed in range(seeds):
