@@ -86,6 +86,7 @@ def sweep(
     Raises BscError if a worker dies, and leaves all that has been measured in the cache.
     """
     run = _Run(cells, cache, progress)
+    run.show()
     run.make_models(preparers.executor)
     run.measure_cells(workers)
     return Sweep({cell: run.found[cell] for cell in cells}, run.known)
@@ -121,6 +122,10 @@ class _Run:
     def tell(self) -> None:
         """One model or cell more is done."""
         self.done += 1
+        self.show()
+
+    def show(self) -> None:
+        """Say how far the sweep is."""
         if self.progress is not None:
             self.progress(self.done, len(self.missing) + len(self.cells))
 
