@@ -11,6 +11,7 @@ from typing import NamedTuple, NoReturn
 import numpy as np
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.dialects.func import FuncOp
+from xdsl.dialects.tensor import InsertSliceOp
 from xdsl.ir import Block, Operation, SSAValue
 from xdsl.utils.exceptions import PassFailedException, VerifyException
 from xdsl.utils.symbol_table import SymbolTable
@@ -44,6 +45,9 @@ class Network:
                 "--lower-to-dataflow"
             )
         self.main = main
+        self.starts: dict[InsertSliceOp, Operation] = {}
+        """Where chains of inserts start, as far as they were followed; for passes that leave
+        these alone."""
         for op in self.block.ops:
             if isinstance(op, SLICE_OPS):
                 try:
@@ -59,6 +63,21 @@ class Network:
     def compute_ops(self) -> list[ComputeOp]:
         """The operations of `qnn`, in order."""
         return [op for op in self.block.ops if isinstance(op, ComputeOp)]
+
+    def start_of(self, insert: InsertSliceOp) -> Operation:
+        """What makes the tensor that a chain of inserts begins with."""
+        links: list[InsertSliceOp] = []
+        owner: Operation = insert
+        while isinstance(owner, InsertSliceOp):
+            if owner in self.starts:
+                owner = self.starts[owner]
+                break
+            links.append(owner)
+            before = owner.dest.owner
+            assert isinstance(before, Operation)
+            owner = before
+        self.starts |= dict.fromkeys(links, owner)
+        return owner
 
     def weight(self, value: SSAValue) -> Weight:
         """What a weight operand stands for."""

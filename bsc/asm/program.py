@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias, cast
@@ -153,6 +154,8 @@ def expand(value: Value, spec: Field, arch: Arch, count: int) -> IntArray:
     negative that must not be.
     """
     sizes = tuple(axis_size(axis, arch) for axis in spec.axes)
+    if isinstance(value, int) and (value >= 0 or spec.kind is Kind.POSITION):
+        return _filled(value, sizes)
     try:
         array = np.array(value, np.int64)
     except (ValueError, OverflowError):
@@ -165,9 +168,16 @@ def expand(value: Value, spec: Field, arch: Arch, count: int) -> IntArray:
         axes = " x ".join(("iteration", *spec.axes) if per_iteration else spec.axes)
         wanted = " x ".join(map(str, expected)) or "a number"
         raise BscError(f"{spec.name}: a list over {axes or 'nothing'} must be {wanted}")
-    if not per_iteration:
-        array = array.reshape(1, *array.shape, *(1,) * (len(sizes) - array.ndim))
+    if per_iteration or array.ndim == len(sizes):
+        return array if per_iteration else array[None]
+    array = array.reshape(1, *array.shape, *(1,) * (len(sizes) - array.ndim))
     return np.broadcast_to(array, (array.shape[0], *sizes))
+
+
+@functools.lru_cache(maxsize=1 << 14)
+def _filled(value: int, sizes: tuple[int, ...]) -> IntArray:
+    """A number as an array of shape (1, *sizes)."""
+    return np.broadcast_to(np.array(value, np.int64), (1, *sizes))
 
 
 def compact(array: npt.ArrayLike) -> Value:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from bsc.arch import Arch
 from bsc.asm.footprint import Fields
 from bsc.asm.isa import Engine
 from bsc.asm.order import units
@@ -160,23 +159,23 @@ class _Walk:
                 for row in np.broadcast_to(rows, (instr.count, rows.shape[1])).tolist()
             ]
         elif "blocks" in instr.fields and self.loaded:
+            fields = Fields(instr, self.arch)
             for index, key in enumerate(self.loaded):
                 if key not in self.seen:
                     self.seen.add(key)
-                    self.layer.weight_bytes_dense += _dense_bytes(instr, self.arch, index)
+                    self.layer.weight_bytes_dense += _dense_bytes(fields, index)
             self.loaded = []
 
 
-def _dense_bytes(instr: Instr, arch: Arch, iteration: int) -> int:
+def _dense_bytes(fields: Fields, iteration: int) -> int:
     """Bytes of the packed weights of one iteration with all blocks stored."""
-    fields = Fields(instr, arch)
 
     def at(name: str) -> list[int]:
         array = fields[name]
         return array[iteration if len(array) > 1 else 0].reshape(-1).tolist()
 
     (kh, kw), (b0, b1) = at("k"), at("blk")
-    bias = iteration % max(1, instr.number("chunks")) == 0
+    bias = iteration % max(1, fields.instr.number("chunks")) == 0
     total = 0
     for cout, cin in zip(at("cout"), at("cin"), strict=True):
         if cout:

@@ -136,8 +136,8 @@ def placed(network: Network, value: SSAValue) -> Place | None:
         attr = attrs.data[value.index].data.get(PLACE) if attrs is not None else None
         return attr.data if isinstance(attr, PlaceAttr) else None
     owner = value.owner
-    while isinstance(owner, InsertSliceOp):
-        owner = owner.dest.owner
+    if isinstance(owner, InsertSliceOp):
+        owner = network.start_of(owner)
     assert isinstance(owner, Operation)
     if isinstance(owner, EmptyOp) or owner.results[0] == value:
         return place_of(owner)

@@ -9,64 +9,98 @@ pongs; that is the stages' own affair and no hazard here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from bsc.asm.footprint import Access
 from bsc.asm.isa import Engine
 
+Flags = npt.NDArray[np.bool_]
 
-@dataclass(frozen=True)
-class _Record:
-    access: Access
-    index: int
-    engine: Engine
-    layer: int
+_ENGINES = list(Engine)
+_NUMBER = {engine: number for number, engine in enumerate(_ENGINES)}
+
+_RECORD = np.dtype(
+    [
+        ("lo", np.int64),
+        ("hi", np.int64),
+        ("index", np.int64),
+        ("engine", np.int64),
+        ("layer", np.int64),
+        ("neighbour", np.int64),
+        ("writes", np.bool_),
+    ]
+)
 
 
 class Hazards:
     """The accesses that later instructions may collide with."""
 
     def __init__(self) -> None:
-        self.records: dict[str, list[_Record]] = {"ddr": [], "memtile": [], "core": []}
+        self._records = {name: _Records(name) for name in ("ddr", "memtile", "core")}
 
     def add(self, index: int, engine: Engine, layer: int, accesses: list[Access]) -> list[int]:
         """Register an instruction; returns those that it must wait for: of each engine the
         latest, and of reads from the left and from the right the latest of each, as each
         column knows only of those that read from it."""
-        latest: dict[tuple[Engine, int], int] = {}
-        own = [a for a in accesses if a.memory in self.records]
+        latest: dict[tuple[int, int], int] = {}
+        own = [a for a in accesses if a.memory in self._records]
         for access in own:
-            for record in self.records[access.memory]:
-                if _collide(access, engine, layer, record):
-                    key = record.engine, record.access.neighbour
-                    latest[key] = max(latest.get(key, -1), record.index)
+            for key, other in self._records[access.memory].collisions(access, engine, layer):
+                latest[key] = max(latest.get(key, -1), other)
         for access in own:
-            self._remember(_Record(access, index, engine, layer))
+            self._records[access.memory].remember(access, index, engine, layer)
         return sorted(set(latest.values()))
 
-    def _remember(self, new: _Record) -> None:
+
+class _Records:
+    """Accesses to one memory, in the order of the text, as a table."""
+
+    def __init__(self, memory: str) -> None:
+        self._at_cores = memory == "core"
+        self._table = np.zeros(64, _RECORD)
+        self._count = 0
+
+    def collisions(
+        self, access: Access, engine: Engine, layer: int
+    ) -> list[tuple[tuple[int, int], int]]:
+        """Those that an access must wait for: engine and side, and the instruction."""
+        old = self._table[: self._count]
+        found = (old["lo"] < access.hi) & (access.lo < old["hi"])
+        found &= old["engine"] != _NUMBER[engine]
+        if not access.writes:
+            found &= old["writes"]
+        if self._at_cores:
+            found &= old["layer"] != layer
+        hits = old[found]
+        columns: Sequence[list[int]] = [
+            hits[name].tolist() for name in ("engine", "neighbour", "index")
+        ]
+        return [((e, side), index) for e, side, index in zip(*columns, strict=True)]
+
+    def remember(self, access: Access, index: int, engine: Engine, layer: int) -> None:
         """Add a record; what it covers need not be looked at any more."""
-        kept = [r for r in self.records[new.access.memory] if not _covers(new, r)]
-        self.records[new.access.memory] = [*kept, new]
+        old = self._table[: self._count]
+        kept = old[~self._covered(old, access, _NUMBER[engine], layer)]
+        if len(kept) == len(self._table):
+            self._table = np.zeros(2 * len(kept), _RECORD)
+        self._table[: len(kept)] = kept
+        number, side = _NUMBER[engine], access.neighbour
+        new = (access.lo, access.hi, index, number, layer, side, access.writes)
+        self._table[len(kept)] = new
+        self._count = len(kept) + 1
 
-
-def _collide(access: Access, engine: Engine, layer: int, record: _Record) -> bool:
-    other = record.access
-    if record.engine is engine or not (access.writes or other.writes):
-        return False
-    if access.memory == "core" and record.layer == layer:
-        return False
-    return other.lo < access.hi and access.lo < other.hi
-
-
-def _covers(new: _Record, old: _Record) -> bool:
-    """Whether waiting for the new one is as good as waiting for the old one too: it writes
-    all those bytes (and so has waited itself), or reads them on the same engine from the
-    same side."""
-    inside = new.access.lo <= old.access.lo and old.access.hi <= new.access.hi
-    if not inside:
-        return False
-    if new.access.memory == "core" and new.layer == old.layer and new.engine is not old.engine:
-        return False
-    same = new.engine is old.engine and new.access.neighbour == old.access.neighbour
-    return new.access.writes or (not old.access.writes and same)
+    def _covered(self, old: npt.NDArray[Any], access: Access, engine: int, layer: int) -> Flags:
+        """Whether waiting for the new one is as good as waiting for the old one too: it
+        writes all those bytes (and so has waited itself), or reads them on the same engine
+        from the same side."""
+        inside = (access.lo <= old["lo"]) & (old["hi"] <= access.hi)
+        same = old["engine"] == engine
+        if self._at_cores:
+            inside &= (old["layer"] != layer) | same
+        if access.writes:
+            return inside
+        return inside & ~old["writes"] & same & (old["neighbour"] == access.neighbour)

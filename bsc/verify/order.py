@@ -247,11 +247,11 @@ def _doubtful(table: Table, size: int) -> Iterator[tuple[int, int]]:
             lo, hi = table.lo[None, early] + shift, table.hi[None, early] + shift
             meet |= (table.lo[late, None] < hi) & (lo < table.hi[late, None])
         found &= meet
-        found &= table.before[late][:, table.channel[early]] < table.last[None, early]
         # Those of one instruction, and of one stage, meet both ways; each two once.
         found &= np.arange(count)[None, early] < np.arange(count)[late, None]
-        for j, i in np.argwhere(found).tolist():
-            yield i, start + j
+        j, i = np.nonzero(found)
+        unsure = table.before[start + j, table.channel[i]] < table.last[i]
+        yield from zip(i[unsure].tolist(), (start + j[unsure]).tolist(), strict=True)
 
 
 def _shifts(ends: IntArray, size: int) -> list[int]:
