@@ -19,7 +19,7 @@ EXTRAS_dev := [dev]
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test page check bench wheel clean
+.PHONY: help demo test page check bench golden wheel clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -41,9 +41,13 @@ check: $(VENV)/dev.stamp ## format, lint, and strict types
 	$(BIN)/ruff format --check
 	$(BIN)/pyright --pythonpath $(BIN)/python
 
-bench: $(VENV)/run.stamp ## time and memory of each pass, and of the simulation (4 min)
+bench: $(VENV)/run.stamp ## time and memory of passes and simulation; the golden metrics (15 min)
 	@$(BIN)/python benchmarks/compile_and_simulate.py
 	@$(BIN)/python benchmarks/event_order.py
+	@$(BIN)/python benchmarks/golden_metrics.py
+
+golden: $(VENV)/run.stamp ## sweep the paper's Table 2 and write the golden metrics anew (10 min)
+	@$(BIN)/python benchmarks/golden_metrics.py --write
 
 wheel: $(VENV)/run.stamp ## build a wheel and try it in a clean environment, outside this folder
 	@.ci/check-wheel $(BIN)/python
