@@ -186,7 +186,8 @@ function findLayer(program, t) {
     rows: [
       ["operation", layer.op],
       ["time", `${time(layer.us)}, from ${time(layer.start)}`],
-      ["serial", `${time(layer.serial)}, bound: ${layer.bound}`],
+      ["bound", layer.bound],
+      ["serial", time(layer.serial)],
       ["busiest", `${layer.channel}, ${time(layer.busy)}`],
       ["MACs", layer.macs ? scaled(layer.macs) : "none"],
       ["density", layer.density === null ? "no weights" : fixed(layer.density, 2)],

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from bsc.asm.isa import Engine
 from bsc.asm.parser import parse_program
 from bsc.asm.program import Instr, Layer, Program, Stage
-from bsc.cost.network import LayerCost, cost_of
+from bsc.cost.network import LayerCost, costs_of
 from bsc.cost.work import work_of
 from bsc.report.trace import lock_words
 from bsc.sim.timeline import Times, run_timeline
@@ -43,21 +43,22 @@ def program_content(name: str, text: str) -> dict[str, Any]:
     program = parse_program(text, name)
     times = run_timeline(program)
     operations = _Operations(program, times)
-    cost = cost_of(program)
-    bounds = [span.bound for span in cost.spans]
+    costs = costs_of(program)
+    serial, overlap = costs["serial"], costs["overlap"]
+    bounds = [span.bound for span in overlap.spans]
     layers = _layers(program)
     return {
         "name": name,
         "machine": program.arch.name,
         "memtile_bytes": program.arch.memtile_bytes,
         "total_us": _us(times.total_s),
-        "serial_us": _us(cost.total_s),
-        "lower_bound_us": _us(cost.lower_bound_s),
+        "serial_us": _us(serial.total_s),
+        "lower_bound_us": _us(overlap.lower_bound_s),
         "lanes": [lane.name for lane in LANES],
         "channels": operations.channels,
         "operations": {key: packed(values) for key, values in operations.arrays.items()},
         "instructions": _instructions(program, text, layers, bounds),
-        "layers": _layer_rows(cost.layers, operations, layers),
+        "layers": _layer_rows(serial.layers, overlap.layers, operations, layers),
         "memtiles": _memtiles(program, operations),
     }
 
@@ -189,9 +190,12 @@ _DDR = (Engine.LOAD, Engine.LOADW, Engine.WRITE)
 
 
 def _layer_rows(
-    costs: list[LayerCost], operations: _Operations, layers: list[tuple[str, str]]
+    serial: list[LayerCost],
+    overlap: list[LayerCost],
+    operations: _Operations,
+    layers: list[tuple[str, str]],
 ) -> list[dict[str, Any]]:
-    """Each layer: its time in the simulation, and what bounds it.
+    """Each layer: its time in the simulation, what bounds it there, and its `serial` time.
 
     Its time is from the end of the last WRITEFM of the layers before it to that of its own.
     The busiest channel is the one that works longest for the layer, some of it perhaps
@@ -203,7 +207,7 @@ def _layer_rows(
     end = operations.arrays["start"] + operations.arrays["duration"]
     rows: list[dict[str, Any]] = []
     clock = 0.0
-    for cost in costs:
+    for cost, by_rules in zip(overlap, serial, strict=True):
         mine = owner == number[cost.name, cost.op]
         busy, lane = _busiest(operations, mine)
         begun, clock = clock, max(clock, _written(operations, mine, end))
@@ -214,7 +218,7 @@ def _layer_rows(
                 "op": cost.op,
                 "start": round(begun, 6),
                 "us": round(clock - begun, 6),
-                "serial": _us(cost.duration_s),
+                "serial": _us(by_rules.duration_s),
                 "bound": cost.bound,
                 "channel": LANES[lane].name,
                 "busy": round(busy, 6),

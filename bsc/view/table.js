@@ -2,8 +2,8 @@
 
 const COLUMNS = [
   ["us", "µs", (l) => l.us, (v) => fixed(v, 1)],
-  ["serial", "serial µs", (l) => l.serial, (v) => fixed(v, 1)],
   ["bound", "bound", (l) => l.bound, String],
+  ["serial", "serial µs", (l) => l.serial, (v) => fixed(v, 1)],
   ["channel", "busiest", (l) => l.channel, String],
   ["busy", "busy µs", (l) => l.busy, (v) => fixed(v, 1)],
   ["macs", "MACs", (l) => l.macs || null, scaled],
@@ -11,7 +11,7 @@ const COLUMNS = [
   ["weights", "weights B", (l) => l.weights || null, scaled],
   ["ddr", "DDR B", (l) => l.ddr_in + l.ddr_out || null, scaled],
 ];
-const FEWER = ["us", "serial", "bound", "channel", "density", "weights"];
+const FEWER = ["us", "bound", "serial", "channel", "density", "weights"];
 const SUMS = ["us", "serial", "macs", "weights", "ddr"];
 
 function layerTable() {

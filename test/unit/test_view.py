@@ -25,6 +25,7 @@ from bsc.asm.isa import Engine
 from bsc.asm.parser import parse_program
 from bsc.asm.printer import print_program
 from bsc.asm.program import Instr, Program, Ready
+from bsc.cost.network import costs_of
 from bsc.report.table import COLUMNS, cost_table
 from bsc.report.trace import trace_record
 from bsc.sim.timeline import Times, run_timeline
@@ -204,6 +205,21 @@ def test_layer_times_add_up_to_the_last_result(seed: int):
     assert round(sum(layer["us"] for layer in content["layers"]), 3) == round(last * 1e6, 3)
     assert all(layer["busy"] > 0 for layer in content["layers"])
     assert content["total_us"] == round(times.total_s * 1e6, 6)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_bounds_are_those_of_the_timing_that_is_drawn(seed: int):
+    program, _ = timed(seed)
+    (content,) = data_of(view_page({"one": print_program(program)}))["programs"]
+    costs = costs_of(program)
+    layers = zip(
+        content["layers"], costs["overlap"].layers, costs["serial"].layers, strict=True
+    )
+    for shown, overlap, serial in layers:
+        assert shown["bound"] == max(overlap.shares, key=overlap.shares.__getitem__)
+        assert shown["serial"] == round(serial.duration_s * 1e6, 6)
+    spans = [span.bound for span in costs["overlap"].spans]
+    assert [row[7] for row in content["instructions"]] == spans
 
 
 def test_names_cannot_break_the_page(compiled: bsc.Compiled):
