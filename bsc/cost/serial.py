@@ -6,7 +6,8 @@
 - LOADWDM halts everything.
 - A stage of one iteration is load, then compute, then write.  Of a stage of n, what
   happens once adds up, and what iterates overlaps: it takes the largest of its summed
-  loads, computations and writes.
+  loads, computations and writes.  That needs a ping and a pong: loads or writes of a buffer
+  with a single slot take turns with the computation.
 """
 
 from __future__ import annotations
@@ -119,10 +120,21 @@ PARTS = {Engine.LOADFM: "load", Engine.COMP: "compute", Engine.WRITEFM: "write"}
 def _column(instrs: Sequence[Instr], works: Sequence[Work], column: int) -> tuple[float, str]:
     """Seconds of a stage in one column without the halts, and what takes longest."""
     once, often = dict.fromkeys(PARTS.values(), 0.0), dict.fromkeys(PARTS.values(), 0.0)
+    in_turn: set[str] = set()
     for instr, work in zip(instrs, works, strict=True):
         name = PARTS.get(instr.spec.engine)
         if name is not None:
             seconds = float(work.seconds[:, column].sum())
             (once if instr.count == 1 else often)[name] += seconds
-    total = sum(once.values()) + max(often.values())
+            if instr.count > 1 and _has_single_slot(instr):
+                in_turn.add(name)
+    computing = often["compute"]
+    total = sum(once.values()) + max(
+        seconds + (computing if name in in_turn else 0.0) for name, seconds in often.items()
+    )
     return total, max(once, key=lambda name: once[name] + often[name])
+
+
+def _has_single_slot(instr: Instr) -> bool:
+    """Whether a transfer fills or empties the same core buffer every time."""
+    return instr.spec.is_transfer and len(instr.slots("core").addresses) == 1

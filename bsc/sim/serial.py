@@ -8,8 +8,9 @@ Operations are gone through in the order of the text, and two sorts of them meet
 - A LOADWDM stops everything until the slowest row has its weights.
 - Each column goes through a stage by itself: what an instruction of one iteration does
   comes in turn, and what iterates goes into three pipes (load, compute, write), of which
-  the fullest counts.  A computation is done when the last core of its column is.  The stage
-  ends with its slowest column.
+  the fullest counts.  A computation is done when the last core of its column is.  Where
+  loads or writes have one slot in the core, the computations go through their pipe too, as
+  the two take turns.  The stage ends with its slowest column.
 
 This is no simulation of what the machine would do (`bsc.sim.timeline` is): the rules were
 made for estimates.  It shares nothing with the compiler's own estimate but the rules.
@@ -99,6 +100,7 @@ def _stage(unit: list[Instr], tables: list[Seconds], arch: Arch) -> float:
     halted = 0.0
     in_turn = np.zeros(arch.cols)
     pipes = {engine: np.zeros(arch.cols) for engine in _PIPES}
+    single = {i.spec.engine for i in unit if i.count > 1 and _slots(i) == 1}
     for k, iteration in stage_order(unit):
         engine, seconds = unit[k].spec.engine, tables[k][iteration]
         if engine is Engine.LOADWDM:
@@ -110,5 +112,13 @@ def _stage(unit: list[Instr], tables: list[Seconds], arch: Arch) -> float:
             in_turn += seconds
         else:
             pipes[engine] += seconds
+            if engine is Engine.COMP:
+                for other in single & set(_PIPES):
+                    pipes[other] += seconds
     fullest = np.max(list(pipes.values()), axis=0)
     return halted + float((in_turn + fullest).max())
+
+
+def _slots(instr: Instr) -> int:
+    """How many slots a transfer has in the core, in turn; 0 if it is none."""
+    return len(instr.slots("core").addresses) if instr.spec.is_transfer else 0

@@ -70,6 +70,18 @@ class CorePlan:
         """Whether the passes over COUT are the inner iterations of a stage."""
         return self.stationary is Stationary.ACTIVATIONS
 
+    @property
+    def tasks(self) -> tuple[int, int]:
+        """Stages of the program, those of the weights not counted, and their iterations."""
+        passes, tiles = self.channels.pass_count, len(self.pixels.tiles)
+        stages = tiles * len(self.stages) * (1 if self.passes_inside else passes)
+        return stages, self._groups * passes * self.channels.chunk_count
+
+    @property
+    def _groups(self) -> int:
+        """Groups of rows of all tiles."""
+        return sum(stage.iterations for stage in self.stages) * len(self.pixels.tiles)
+
     # Memory ------------------------------------------------------------------------------
 
     def source_bytes(self, source: int) -> int:
@@ -98,36 +110,53 @@ class CorePlan:
     def buffers(self, arch: Arch) -> dict[str, CoreBuffer] | None:
         """Where the buffers lie in the core, or None if they do not fit.
 
-        Streams have a ping and a pong if they are used more than once and there is room for
-        all of them; else each has one slot, and waits.  Weights that stay get a second slot
-        only if there is room, to load the next pass ahead.
+        A stream that is used more than once has a ping and a pong where there is room, the
+        input first of all; with a single slot it waits.  Weights that stay get a second slot
+        only if there is room when all else has, to load the next pass ahead.
         """
         if self.accumulator_bytes > arch.core_scratch_bytes:
             return None
         wanted = list(self._streams())
-        fitted = _lay_out(wanted, arch.core_data_bytes)
-        if fitted is None:
-            single = [(name, size, 1) for name, size, _ in wanted]
-            fitted = _lay_out(single, arch.core_data_bytes)
-        elif not self.streams_weights and self.channels.pass_count > 1:
-            doubled = [(n, s, 2 if n == "weights" else k) for n, s, k in wanted]
-            fitted = _lay_out(doubled, arch.core_data_bytes) or fitted
-        if fitted is not None and self.accumulator_bytes:
+        for doubled in self._doubled(wanted):
+            slots = [(name, size, 2 if name in doubled else 1) for name, size, _ in wanted]
+            if (fitted := _lay_out(slots, arch.core_data_bytes)) is not None:
+                break
+        else:
+            return None
+        if self.accumulator_bytes:
             fitted["acc"] = CoreBuffer((arch.core_data_bytes,), self.accumulator_bytes)
         return fitted
 
+    def slots(self, arch: Arch) -> dict[str, int]:
+        """How many slots each buffer has; one each if they do not fit."""
+        found = self.buffers(arch)
+        return {
+            name: len(found[name].addresses) if found else 1 for name, _, _ in self._streams()
+        }
+
+    def _doubled(self, wanted: list[tuple[str, int, int]]) -> Iterator[set[str]]:
+        """Which buffers get a second slot, the best choice first."""
+        often = {name for name, _, uses in wanted if uses > 1}
+        inputs = {name for name in often if name.startswith("in")}
+        yield often
+        yield often - {"weights"}
+        yield inputs
+        yield often & {"out"}
+        yield set()
+
     def _streams(self) -> Iterator[tuple[str, int, int]]:
-        """(name, bytes of a slot, number of slots) of each buffer."""
+        """(name, bytes of a slot, how often it is filled) of each buffer."""
         channels = self.channels
-        if self.layer.weight is not None:
-            yield "weights", channels.largest_weight, 2 if self.streams_weights else 1
-        outer = sum(stage.iterations for stage in self.stages) * len(self.pixels.tiles)
+        outer = self._groups
         inner = channels.pass_count * channels.chunk_count
+        if self.layer.weight is not None:
+            often = outer * inner if self.streams_weights else channels.pass_count
+            yield "weights", channels.largest_weight, often
         for i, source in enumerate(self.layer.sources):
             used = outer if source.all_channels and self.passes_inside else outer * inner
-            yield source_name(i), self.source_bytes(i), 2 if used > 1 else 1
+            yield source_name(i), self.source_bytes(i), used
         size = self.outputs * self.layer.out_element
-        yield "out", size, 2 if outer * channels.pass_count > 1 else 1
+        yield "out", size, outer * channels.pass_count
 
 
 def source_name(index: int) -> str:

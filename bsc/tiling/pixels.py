@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 
 from bsc.asm.program import IntArray
@@ -31,6 +33,17 @@ class PixelSplit:
             ]
         )
         """Pixels of a row of each source that come into a core: (sources, tiles, columns)."""
+
+    @cached_property
+    def distinct(self) -> dict[int, int]:
+        """One tile of each kind, and how many there are that do the same work."""
+        kinds: dict[object, int] = {}
+        count: dict[int, int] = {}
+        for index, tile in enumerate(self.tiles):
+            key = tuple(hi - lo for lo, hi in tile), self.loaded[:, index].tobytes()
+            first = kinds.setdefault(key, index)
+            count[first] = count.get(first, 0) + 1
+        return count
 
     @property
     def widest(self) -> int:

@@ -1,24 +1,34 @@
 """Choosing the subvolume: what each core computes at once.
 
-The largest computation that fits is not always the fastest, so every candidate that fits
-the core is timed (`estimate`), and the fastest one wins.  Candidates are cut in granules,
-never by divisors, and get smaller until something fits: W is cut only if not one row fits,
-and CIN only if not one row of eight channels does.  Parts that are given by hand are taken
-as they are, as far as the layer goes, and the rest is chosen around them.
+The largest computation that fits is not always the fastest, so the fastest one is searched
+(section 4.2 of the paper takes the largest).  A candidate says rows, width, COUT and CIN of
+a core, and which operand stays.  All are cut in granules, never by divisors, so that there
+is one for any size, and every one that fits the core counts.
+
+There are many thousands of them for a layer, so that only few are timed (`estimate`): each
+has a lower bound of its time (`bounds`), which takes no more than a few multiplications,
+and the search goes through them from the lowest bound on until no bound is below the best
+time found (branch and bound).
+
+Parts that are given by hand are taken as they are, as far as the layer goes, and the rest
+is chosen around them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from functools import cache, partial
 from typing import NamedTuple
+
+import numpy as np
 
 from bsc.arch import Arch
 from bsc.dialects.placement import Stationary, Subvolume
 from bsc.geometry import ceil_div
+from bsc.tiling.bounds import ITERATION_S, OVERLAP_SHARE, STAGE_S, Bounds
 from bsc.tiling.channels import ChannelSplit, channel_granule, chunk_granule
 from bsc.tiling.core import CorePlan
-from bsc.tiling.estimate import serial_s
+from bsc.tiling.estimate import Estimate
 from bsc.tiling.layer import LayerShape
 from bsc.tiling.pixels import PixelSplit
 from bsc.tiling.rows import split_rows
@@ -39,43 +49,78 @@ _ANY = Wanted()
 
 def best_subvolume(layer: LayerShape, arch: Arch, wanted: Wanted = _ANY) -> Subvolume | None:
     """The fastest subvolume that fits the core; None if not even the smallest one does."""
-    for width in _parts(max(1, _widest(layer)), 1, wanted.width):
-        for cin in _chunks(layer, wanted.cin):
-            found = list(_Candidates(layer, arch, width, cin, wanted).timed())
-            if found:
-                return min(found)[1]
+    search = _Search(layer, arch, wanted)
+    for kinds in search.stationary():
+        if (found := search.best(kinds)) is not None:
+            return found
     return None
 
 
-@dataclass(frozen=True)
-class _Candidates:
-    """All candidates with one width and one chunk of CIN."""
+class _Search:
+    """The candidates of one layer; what they have in common is worked out once."""
 
-    layer: LayerShape
-    arch: Arch
-    width: int
-    cin: int
-    wanted: Wanted
+    def __init__(self, layer: LayerShape, arch: Arch, wanted: Wanted):
+        self.layer, self.arch, self.wanted = layer, arch, wanted
+        self.pixels = cache(partial(PixelSplit, layer))
+        self.stages = cache(partial(split_rows, layer))
+        self.channels = cache(partial(ChannelSplit, layer))
 
-    def timed(self) -> Iterator[tuple[float, Subvolume]]:
-        """Those that fit, with their time; what they have in common is worked out once."""
-        layer, pixels = self.layer, PixelSplit(self.layer, self.width)
-        wanted, granule = self.wanted, channel_granule(layer)
-        rows_of = _parts(layer.out[0], 1, wanted.rows)
-        heights = [(rows, split_rows(layer, rows)) for rows in rows_of]
-        for cout in _parts(_most_channels(layer), granule, wanted.cout):
-            channels = ChannelSplit(layer, cout, self.cin)
-            for rows, stages in heights:
-                for stationary in self._stationary(channels):
-                    plan = CorePlan(layer, stationary, channels, pixels, stages)
-                    if plan.buffers(self.arch) is not None:
-                        sub = Subvolume(rows, self.width, cout, self.cin, stationary)
-                        yield serial_s(plan, self.arch), sub
+    def plan(self, sub: Subvolume) -> CorePlan:
+        """The plan that a candidate stands for."""
+        channels = self.channels(sub.cout, sub.cin)
+        pixels, stages = self.pixels(sub.width), self.stages(sub.rows)
+        return CorePlan(self.layer, sub.stationary, channels, pixels, stages)
 
-    def _stationary(self, channels: ChannelSplit) -> list[Stationary]:
-        if self.layer.weight is None or channels.chunk_count > 1:
-            return [Stationary.WEIGHTS]
-        return list(Stationary) if self.wanted.stationary is None else [self.wanted.stationary]
+    def best(self, kinds: Sequence[Stationary]) -> Subvolume | None:
+        """Branch and bound over all candidates of some kinds."""
+        best: tuple[float, Subvolume] | None = None
+        for bound, candidate in self._candidates(kinds):
+            if best is not None and bound >= best[0]:
+                break
+            plan = self._plan(candidate)
+            if plan.buffers(self.arch) is not None:
+                timed = self._seconds(plan), candidate
+                best = timed if best is None else min(best, timed)
+        return best[1] if best is not None else None
+
+    def _seconds(self, plan: CorePlan) -> float:
+        """What the search makes small."""
+        time, (stages, iterations) = Estimate(plan, self.arch), plan.tasks
+        tasks = stages * STAGE_S + iterations * ITERATION_S
+        return time.serial_s + OVERLAP_SHARE * time.overlap_s + tasks
+
+    def _plan(self, sub: Subvolume) -> CorePlan:
+        channels = self.channels(sub.cout, sub.cin)
+        pixels, stages = self.pixels(sub.width), self.stages(sub.rows)
+        return CorePlan(self.layer, sub.stationary, channels, pixels, stages)
+
+    def _candidates(self, kinds: Sequence[Stationary]) -> Iterator[tuple[float, Subvolume]]:
+        """(lower bound in seconds, subvolume), from the lowest bound on."""
+        layer, wanted = self.layer, self.wanted
+        rows = list(_parts(layer.out[0], 1, wanted.rows))
+        widths = list(_parts(max(1, _widest(layer)), 1, wanted.width))
+        couts = list(_parts(_most_channels(layer), channel_granule(layer), wanted.cout))
+        cins = list(_chunks(layer, wanted.cin))
+        bounds = Bounds(
+            layer, self.arch, [self.stages(r) for r in rows], [self.pixels(w) for w in widths]
+        )
+        seconds = np.stack([bounds.seconds(couts, cins, kind) for kind in kinds])
+        order = np.argsort(seconds, axis=None, kind="stable")
+        order = order[: np.count_nonzero(np.isfinite(seconds))]
+        found: list[list[int]] = np.stack(np.unravel_index(order, seconds.shape), 1).tolist()
+        for kind, r, w, co, ci in found:
+            sub = Subvolume(rows[r], widths[w], couts[co], cins[ci], kinds[kind])
+            yield seconds.item(kind, r, w, co, ci), sub
+
+    def stationary(self) -> list[list[Stationary]]:
+        """The kinds to choose from, the best choice first.  Only weights can stay where CIN
+        comes in chunks."""
+        wanted = self.wanted.stationary
+        if self.layer.weight is None or wanted is Stationary.WEIGHTS:
+            return [[Stationary.WEIGHTS]]
+        if wanted is None:
+            return [list(Stationary)]
+        return [[wanted], [Stationary.WEIGHTS]]
 
 
 def _widest(layer: LayerShape) -> int:

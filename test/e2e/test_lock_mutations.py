@@ -49,7 +49,7 @@ def _subject(name: str) -> Subject:
     if name == "chain":
         x = b.conv(b.input((1, 8, 9, 5)), 8, (3, 3), pads=(1, 1, 1, 1), activation="Relu")
         model = b.model(b.binary("Add", x, b.conv(x, 8, (3, 3), pads=(1, 1, 1, 1))))
-        memories = {"memtile_bytes": 16384, "core_data_bytes": 1280, "core_scratch_bytes": 512}
+        memories = {"memtile_bytes": 16384, "core_data_bytes": 1024, "core_scratch_bytes": 512}
     else:
         x = b.conv(b.input((1, 8, 6, 4)), 24, (1, 1))
         y = b.conv(x, 8, (3, 3), pads=(1, 1, 1, 1), activation="Relu")

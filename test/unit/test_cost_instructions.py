@@ -6,6 +6,8 @@ cores write over one link together, a matrix operation does 4 pixels x 8 CIN x 8
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from exact_times import BYTE, CYCLE, exact_arch
@@ -18,7 +20,7 @@ from bsc.cost.work import work_of
 
 PAPER = preset("paper-4x4")
 EXACT = exact_arch()
-BUFFER = Slots((0,))
+BUFFER = Slots((0, 4096))
 
 
 def instr(mnemonic: str, iters: tuple[int, ...] = (1,), **fields: FieldValue) -> Instr:
@@ -234,7 +236,8 @@ LOADED, COMPUTED, WRITTEN = 256 * BYTE, 9 * CYCLE, 128 * BYTE
 
 
 def stage_of(n: int, *extra: Instr) -> list[Instr]:
-    """Load, compute and write; each iteration takes the three times above."""
+    """Load, compute and write with a ping and a pong; each iteration takes the three times
+    above."""
     return [
         *extra,
         loadfm((n,), h=1, w=4, c=64),
@@ -258,6 +261,18 @@ def test_iterations_overlap_and_the_largest_sum_counts(n: int):
     assert timed(stage_of(n)) == (n * LOADED, 0.0, "load")
     busy = [*stage_of(n)[:1], conv((n,), h=1, w=4, blocks=100), *stage_of(n)[2:]]
     assert timed(busy) == (n * 100 * COMPUTED, 0.0, "compute")
+
+
+@pytest.mark.parametrize("n", [2, 9])
+def test_without_a_pong_loads_and_writes_take_turns_with_the_computation(n: int):
+    load, compute, write = stage_of(n)
+    single = {**load.fields, "core": Slots((0,))}
+    one_load = replace(load, fields=single)
+    one_write = replace(write, fields={**write.fields, "core": Slots((0,))})
+    assert timed([one_load, compute, write])[0] == n * (LOADED + COMPUTED)
+    longest = max(LOADED, COMPUTED + WRITTEN)
+    assert timed([load, compute, one_write])[0] == n * longest
+    assert timed([one_load, compute, one_write])[0] == n * (COMPUTED + max(LOADED, WRITTEN))
 
 
 def test_what_happens_once_adds_to_what_iterates():

@@ -25,7 +25,7 @@ from bsc.dialects.qnn import ReshapeOp
 from bsc.frontend import import_onnx
 from bsc.pipelines import NAMED_PIPELINES, parse_specs, resolve, run_passes
 from bsc.tiling.core import CorePlan
-from bsc.tiling.estimate import serial_s
+from bsc.tiling.estimate import Estimate
 from bsc.tiling.from_ir import layer_shape
 
 ARCH_4X2 = exact_arch(rows=4, cols=2)
@@ -172,7 +172,9 @@ def test_the_estimate_of_a_layer_is_the_cost_of_its_stages(first: int):
             continue
         network = Network(module)
         estimates = [
-            serial_s(CorePlan.of(layer_shape(network, op, arch), op.subvolume.data), arch)
+            Estimate(
+                CorePlan.of(layer_shape(network, op, arch), op.subvolume.data), arch
+            ).serial_s
             for op in network.compute_ops()
             if not isinstance(op, ReshapeOp) and op.subvolume is not None
         ]

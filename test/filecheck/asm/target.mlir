@@ -6,13 +6,15 @@
 
 // EARLY: there is no dataflow.program: run --lower-to-dataflow first
 
-// 1188 bytes of packed weights for each row of cores: Γ (4), bias (32), two blocks of 576.
+// Packed weights for each row of cores come in two chunks of CIN, so that the input of the
+// second one comes in while the first one is computed: Γ (4), bias (32) and a block of 576;
+// Γ and the other block.
 // Two columns of cores with 2 pixels each read one more from their neighbour.
 
 // CHECK:      .bsc 1
 // CHECK-NEXT: .program "main"
 // CHECK-NEXT: .arch "paper-2x2"
-// CHECK:      .blob bytes=2376 sha256={{[0-9a-f]+}}
+// CHECK:      .blob bytes=2384 sha256={{[0-9a-f]+}}
 // CHECK-NEXT: .tensor t0 "" shape=[4,4,16] type=i8 pos=5 pixel=16 ddr=0x0
 // CHECK-NEXT: .tensor t1 "y" shape=[4,4,16] type=i8 pos=4 pixel=16 ddr=0x100
 // CHECK-NEXT: .input t0
@@ -21,11 +23,11 @@
 // CHECK:      .ready t0 ddr
 // CHECK:      .layer "y" op=conv2d
 // CHECK-NEXT: LOAD ddr [0x00000,0x00020] memtile {{.*}} iter 1 h=4 w=2 c=16
-// CHECK-NEXT: LOADW blob [0x00000,0x004a4] memtile {{.*}} iter 1 bytes=1188
+// CHECK-NEXT: LOADW blob [0x00000,0x004a8] memtile {{.*}} iter 1 bytes=1192
 // CHECK-NEXT: .stage whole
-// CHECK-NEXT: LOADFM Lock k_0 {{.*}} wl=[0,1] {{.*}} wr=[1,0]
-// CHECK-NEXT: LOADWDM Lock w_0 {{.*}} bytes=1188
-// CHECK-NEXT: CONV iteration 1x1 {{.*}} blk=[8,8] blocks=2 xpos=5 wpos=7 bpos=12 post=round(4)
+// CHECK-NEXT: LOADFM Lock k_0 {{.*}} iter 1x2 h=4 w=2 c=8 {{.*}} wl=[0,1] {{.*}} wr=[1,0]
+// CHECK-NEXT: LOADWDM Lock w_0 {{.*}} bytes={{\[\[}}612,612],[580,580]]
+// CHECK-NEXT: CONV iteration 1x2 {{.*}} blk=[8,8] blocks=1 chunks=2 xpos=5 wpos=7 bpos=12 post=round(4)
 // CHECK-NEXT: WRITEFM Lock k_1
 // CHECK-NEXT: .ready t1
 // CHECK-NEXT: WRITE ddr

@@ -1,5 +1,5 @@
-// RUN: bsc-opt --detect-block-sparsity --split-width --split-cout --select-subvolume --alloc-memtile --pack-weights --lower-to-dataflow --chain-locks --annotate-cost=timing=overlap %s | filecheck %s
-// RUN: not bsc-opt --detect-block-sparsity --split-width --split-cout --select-subvolume --alloc-memtile --pack-weights --lower-to-dataflow --annotate-cost=overlap %s 2>&1 | filecheck %s --check-prefix=LOCKS
+// RUN: bsc-opt --detect-block-sparsity --split-width --split-cout --select-subvolume="rows=1 cin=16 stationary=weights" --alloc-memtile --pack-weights --lower-to-dataflow --chain-locks --annotate-cost=timing=overlap %s | filecheck %s
+// RUN: not bsc-opt --detect-block-sparsity --split-width --split-cout --select-subvolume="rows=1 cin=16 stationary=weights" --alloc-memtile --pack-weights --lower-to-dataflow --annotate-cost=overlap %s 2>&1 | filecheck %s --check-prefix=LOCKS
 
 // Nanoseconds from the first iteration on any column to the last on any, as the locks allow.
 // Two rows of cores have weights, from the memtiles of the first two columns.  There LOAD and

@@ -1,4 +1,4 @@
-// RUN: bsc-opt --detect-block-sparsity --split-width --split-cout --select-subvolume --alloc-memtile --pack-weights --lower-to-dataflow --annotate-cost %s | filecheck %s
+// RUN: bsc-opt --detect-block-sparsity --split-width --split-cout --select-subvolume="rows=1 cin=16 stationary=weights" --alloc-memtile --pack-weights --lower-to-dataflow --annotate-cost %s | filecheck %s
 // RUN: not bsc-opt --annotate-cost=fast %s 2>&1 | filecheck %s --check-prefix=TIMING
 // RUN: not bsc-opt --annotate-cost %s 2>&1 | filecheck %s --check-prefix=MISSING
 

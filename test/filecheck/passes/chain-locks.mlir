@@ -1,4 +1,4 @@
-// RUN: bsc-opt --detect-block-sparsity --split-width --split-cout --select-subvolume --alloc-memtile --pack-weights --lower-to-dataflow --chain-locks %s | filecheck %s
+// RUN: bsc-opt --detect-block-sparsity --split-width --split-cout --select-subvolume="rows=1 cin=16 stationary=weights" --alloc-memtile --pack-weights --lower-to-dataflow --chain-locks %s | filecheck %s
 
 // Tokens are gone; what was said by them is said by locks, declared with their initial values.
 // f_in and f_out are free buffers of a core, ping and pong; f_w is room for weights; k_2 and
@@ -25,7 +25,7 @@
 // CHECK-NOT:  after
 
 // Locks stand in the program once only.
-// RUN: not bsc-opt --detect-block-sparsity --split-width --split-cout --select-subvolume --alloc-memtile --pack-weights --lower-to-dataflow --chain-locks --chain-locks %s 2>&1 | filecheck %s --check-prefix=TWICE
+// RUN: not bsc-opt --detect-block-sparsity --split-width --split-cout --select-subvolume="rows=1 cin=16 stationary=weights" --alloc-memtile --pack-weights --lower-to-dataflow --chain-locks --chain-locks %s 2>&1 | filecheck %s --check-prefix=TWICE
 // TWICE: error: chain-locks: the program has locks already
 
 bsw.weight @w : !bsw.weight<16x1x1x16, pos 7, bias 12> {

@@ -1,6 +1,6 @@
-// RUN: bsc-opt --detect-block-sparsity --split-width --split-cout --select-subvolume --alloc-memtile --pack-weights \
+// RUN: bsc-opt --detect-block-sparsity --split-width --split-cout --select-subvolume="rows=1 cin=16 stationary=weights" --alloc-memtile --pack-weights \
 // RUN:   --lower-to-dataflow %s | filecheck %s
-// RUN: bsc-opt --detect-block-sparsity --split-width --split-cout --select-subvolume --alloc-memtile --pack-weights \
+// RUN: bsc-opt --detect-block-sparsity --split-width --split-cout --select-subvolume="rows=1 cin=16 stationary=weights" --alloc-memtile --pack-weights \
 // RUN:   --lower-to-dataflow=net %s | filecheck %s --check-prefix=NAME
 
 // The function becomes a program: what there is, then what happens, one operation a line of
