@@ -41,6 +41,8 @@ class Line:
     fill up; for a part that takes nothing all are one beyond the last."""
     given: int = 0
     taken: int = 0
+    gone: int = 0
+    """Units that the taker must have taken, when that was last looked at."""
     waiting: deque[tuple[int, IntArray]] = field(default_factory=deque[tuple[int, IntArray]])
     """The releases that nobody has taken wholly: all units up to its end, and the clocks of
     the giver's parts then."""
@@ -66,7 +68,8 @@ class Line:
         if self.giver.where == "all":
             # A release in every column comes once all columns have come so far.
             clocks = np.broadcast_to(clocks.max(axis=0), clocks.shape)
-        known = np.vstack([clocks, np.zeros_like(clocks[:1])])
+        known = np.zeros((len(clocks) + 1, *clocks.shape[1:]), np.int64)
+        known[:-1] = clocks
         self.waiting.append((self.given, known))
 
     def highest(self, channels: Channels) -> int:
@@ -80,7 +83,14 @@ class Line:
         used = self.sources[:, 0] < len(known) - 1
         done = int(known[self.sources[used], first[used, None]].min()) if used.any() else 0
         count = bisect_left(self.steps, done + 1)
-        return self.lock.init + self.given - (self.totals[count - 1] if count else 0)
+        self.gone = self.totals[count - 1] if count else 0
+        return self.bound
+
+    @property
+    def bound(self) -> int:
+        """No less than the highest value after the last release: what was once known to be
+        taken stays so."""
+        return self.lock.init + self.given - self.gone
 
 
 def lines(program: Program, names: Sequence[str], channels: Channels) -> dict[str, Line]:

@@ -102,7 +102,7 @@ class Clocks:
         return self.position, number, start
 
     def _check_limit(self, line: Line, index: int) -> None:
-        if line.lock.init + line.given <= self.limit:
+        if line.bound <= self.limit:
             return
         if (value := line.highest(self.channels)) > self.limit:
             raise BscError(

@@ -237,9 +237,14 @@ def _doubtful(table: Table, size: int) -> Iterator[tuple[int, int]]:
     count = len(table.touches)
     shifts = _shifts(table.hi, size)
     for start in range(0, count, _ROWS):
-        late = slice(start, min(count, start + _ROWS))
-        early = slice(0, late.stop)
-        found = table.writes[late, None] | table.writes[None, early]
+        stop = min(count, start + _ROWS)
+        late = np.arange(start, stop)
+        # What all of these know to be over is most of the program, and is left out.
+        known = table.before[late].min(axis=0)
+        early = np.flatnonzero(table.last[:stop] > known[table.channel[:stop]])
+        # Those of one instruction, and of one stage, meet both ways; each two once.
+        found = early[None, :] < late[:, None]
+        found &= table.writes[late, None] | table.writes[None, early]
         found &= table.channel[late, None] != table.channel[None, early]
         found &= table.tile[late, None] == table.tile[None, early]
         meet = np.zeros_like(found)
@@ -247,11 +252,9 @@ def _doubtful(table: Table, size: int) -> Iterator[tuple[int, int]]:
             lo, hi = table.lo[None, early] + shift, table.hi[None, early] + shift
             meet |= (table.lo[late, None] < hi) & (lo < table.hi[late, None])
         found &= meet
-        # Those of one instruction, and of one stage, meet both ways; each two once.
-        found &= np.arange(count)[None, early] < np.arange(count)[late, None]
-        j, i = np.nonzero(found)
-        unsure = table.before[start + j, table.channel[i]] < table.last[i]
-        yield from zip(i[unsure].tolist(), (start + j[unsure]).tolist(), strict=True)
+        found &= table.before[late][:, table.channel[early]] < table.last[None, early]
+        for j, i in np.argwhere(found).tolist():
+            yield int(early[i]), start + j
 
 
 def _shifts(ends: IntArray, size: int) -> list[int]:
