@@ -27,7 +27,7 @@ from bsc.sweep.table import NOTES, failure_lines, mean_lines, sparsity_table, sw
 from bsc.tools import progress
 
 LIMIT_S = 600.0
-"""What the sweep may take on two cores, without the models' preparation."""
+"""What the sweep may take on two cores, the preparation of the models among it."""
 
 
 def main() -> int:
