@@ -18,8 +18,8 @@ from xdsl.dialects.tensor import ExtractSliceOp, InsertSliceOp
 from xdsl.ir import BlockArgument, Operation, SSAValue
 from xdsl.rewriter import InsertPoint, Rewriter
 
+from bsc.allocate import Buffer
 from bsc.arch import Arch
-from bsc.coloring import Buffer
 from bsc.dialects.dataflow import PLACE, ToDdrOp, ToMemtileOp, place_of
 from bsc.dialects.network import Network
 from bsc.dialects.placement import Memory, Place, PlaceAttr, Spread, SpreadAxis
@@ -136,17 +136,17 @@ class Layout:
             for stay in item.stays():
                 fixed = _fixed(storage) if stay.written else None
                 found[Key("stay", index, stay.first)] = Buffer(
-                    item.name, stay.lower, stay.upper, stay.size, fixed
+                    item.name, stay.lower, stay.upper + 1, stay.size, fixed
                 )
             for event, use in item.staged():
                 if use.step not in self.unplaced:
                     name = f"part of {item.name} for {name_of(self.steps[use.step])}"
                     key = Key("use", index, event, use.step)
-                    found[key] = Buffer(name, use.step, use.step, use.staged)
+                    found[key] = Buffer(name, use.step, use.step + 1, use.staged)
         for step, size in self.weights.items():
             if step not in self.unplaced:
                 name = f"weights of {name_of(self.steps[step])}"
-                found[Key("weights", 0, 0, step)] = Buffer(name, step, step, size)
+                found[Key("weights", 0, 0, step)] = Buffer(name, step, step + 1, size)
         return found
 
 

@@ -2,8 +2,9 @@
 `--alloc-memtile`: give tensors and weights addresses in the memtiles.
 
 Which tensors stay in the memtiles and which go to DDR in between is planned first
-(`bsc.residency`); what stays is then colored: buffers with live ranges, first fit
-(`bsc.coloring`).  The result is in the IR: movements, and a place for every tensor.
+(`bsc.residency`); what stays is then packed: buffers with live ranges, by first fit, and
+where that fails by an exact search (`bsc.allocate`).  The result is in the IR: movements,
+and a place for every tensor.
 
     %y = qnn.conv2d %x, %w {columns = …} : …
     // bsc-opt --alloc-memtile
@@ -26,7 +27,7 @@ from xdsl.dialects.builtin import ModuleOp, StringAttr
 from xdsl.passes import ModulePass
 from xdsl.utils.exceptions import PassFailedException
 
-from bsc.coloring import check, memory_map, pack
+from bsc.allocate import check, memory_map, pack
 from bsc.dialects.dataflow import UNPLACED
 from bsc.dialects.machine import arch_of
 from bsc.dialects.network import Network, fail
@@ -36,6 +37,9 @@ from bsc.placing import Key, Layout, Placement
 from bsc.residency import Shortage, give_up, leave_to_ddr, plan
 from bsc.splitting import splits_left
 from bsc.tiling.fit import MEMTILE_ALIGN
+
+_STEPS = 20_000
+"""What the search may try before a residency is given up: a fraction of a second."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,7 @@ class AllocMemtilePass(ModulePass):
 def _short(layout: Layout, shortage: Shortage) -> str:
     """What an operation needs, what of, and what can be done about it."""
     step, needed, capacity = shortage
-    live = [b for b in layout.buffers().values() if b.lower <= step <= b.upper]
+    live = [b for b in layout.buffers().values() if b.lower <= step < b.upper]
     live.sort(key=lambda b: -b.size)
     parts = ", ".join(f"{b.name} {b.size}" for b in live)
     fixed = layout.weights.get(step, 0) > capacity
@@ -101,13 +105,13 @@ def _color(layout: Layout, capacity: int) -> dict[Key, int]:
     while True:
         keyed = layout.buffers()
         buffers = list(keyed.values())
-        offsets, failed = pack(buffers, capacity, MEMTILE_ALIGN)
+        offsets, failed, _ = pack(buffers, capacity, MEMTILE_ALIGN, _STEPS)
         if failed is None:
             found = [offset for offset in offsets if offset is not None]
             check(buffers, found, capacity)
             return dict(zip(keyed, found, strict=True))
         short = buffers[failed]
-        if not any(give_up(layout.items, s) for s in range(short.lower, short.upper + 1)):
+        if not any(give_up(layout.items, s) for s in range(short.lower, short.upper)):
             table = memory_map(buffers, offsets, short.lower)
             raise PassFailedException(
                 f"{short.name}: no hole of {short.size} bytes in {capacity} bytes of each "

@@ -26,7 +26,7 @@ from xdsl.utils.exceptions import DiagnosticException, ParseError
 
 from bsc.errors import BscError
 from bsc.monitor import PassMonitor
-from bsc.tools import progress, sweep
+from bsc.tools import alloc, progress, sweep
 from bsc.tools.diagnostics import describe
 
 PROG = "bsc"
@@ -358,6 +358,7 @@ def view(
 
 
 app.command(epilog=sweep.EXAMPLES)(sweep.sweep)
+app.command(epilog=alloc.EXAMPLES)(alloc.alloc)
 
 
 # Errors --------------------------------------------------------------------------------

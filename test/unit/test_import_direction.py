@@ -26,7 +26,7 @@ FOLDERS = {
 
 LAYERS = """
     errors suggest geometry
-    arch numerics coloring options
+    arch numerics allocate options
     asm
     sim dialects cost verify folder sessions
     frontend storage residency sidecar remarks interpreter oracle prepare arrays
