@@ -3,7 +3,7 @@
 A tensor is written, then read at some steps.  Between two of these events it is either
 *resident*, or it goes to DDR and is fetched again.  All start resident; wherever the
 memtiles are too full, one residency after another is given up, the one that costs least
-DDR traffic for the room that it makes.  (The paper, section 4.3, evicts everything at
+DDR traffic for the room that it makes at this step and at all others that lack room.  (The paper, section 4.3, evicts everything at
 once.)  Where an event uses a slice only, giving up residency on both sides of it leaves a
 buffer for the slice: that is what makes a split in time pay.
 """
@@ -15,7 +15,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
 from bsc.dialects.placement import Spread
+
+Bytes = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -114,6 +119,15 @@ class Item:
             if index not in covered:
                 yield from ((index, use) for use in event.uses)
 
+    def profile(self, steps: int) -> Bytes:
+        """Bytes in the fullest memtile at each step, as decided so far."""
+        found = np.zeros(steps, np.int64)
+        for stay in self.stays():
+            found[stay.lower : stay.upper + 1] += stay.size
+        for _, use in self.staged():
+            found[use.step] += use.staged
+        return found
+
     def traffic(self) -> int:
         """Bytes that go to and from DDR, as decided so far."""
         stays = list(self.stays())
@@ -169,39 +183,92 @@ def plan(
     `fixed` are bytes that a step needs besides (weights), `capacities` the bytes of a
     memtile at each step.  Changes the items; returns the steps that cannot fit.
     """
-    tensors = list(items)
-    while True:
-        before = [(item.assembled, item.resident) for item in tensors]
-        found = [
-            _fit(tensors, step, fixed.get(step, 0), capacity)
-            for step, capacity in sorted(capacities.items())
-        ]
-        # What one step gives up can cost another one more: a slice for every memtile may
-        # take more room than a whole that is spread.
-        if before == [(item.assembled, item.resident) for item in tensors]:
-            return [shortage for shortage in found if shortage is not None]
+    return _Plan(list(items), fixed, capacities).run()
 
 
-def _fit(tensors: list[Item], step: int, fixed: int, capacity: int) -> Shortage | None:
-    """Give up residencies until a step fits, or nothing is left to give up."""
-    while True:
-        needed = fixed + sum(_load(item, step) for item in tensors)
-        if needed <= capacity:
-            return None
-        better = _cheapest(tensors, step, needed - capacity)
-        if better is None:
-            return Shortage(step, needed, capacity)
-        old, new = better
-        old.assembled, old.resident = new.assembled, new.resident
+class _Plan:
+    """The bytes that each step needs in the fullest memtile, tensor by tensor."""
+
+    def __init__(self, items: list[Item], fixed: dict[int, int], capacities: dict[int, int]):
+        self.items = items
+        self.steps = sorted(capacities)
+        self.count = max(self.steps, default=-1) + 1
+        self.capacity = np.zeros(self.count, np.int64)
+        self.capacity[self.steps] = [capacities[step] for step in self.steps]
+        self.profiles = [item.profile(self.count) for item in items]
+        self.needed = np.zeros(self.count, np.int64)
+        for step, size in fixed.items():
+            self.needed[step] += size
+        for profile in self.profiles:
+            self.needed += profile
+
+    def run(self) -> list[Shortage]:
+        """All steps, until nothing changes."""
+        while True:
+            found = [self._fit(step) for step in self.steps]
+            # What one step gives up can cost another one more: a slice for every memtile may
+            # take more room than a whole that is spread.
+            if not any(found):
+                short = [step for step in self.steps if self._short[step] > 0]
+                return [
+                    Shortage(step, int(self.needed[step]), int(self.capacity[step]))
+                    for step in short
+                ]
+
+    @property
+    def _short(self) -> Bytes:
+        """The bytes that each step lacks."""
+        return np.maximum(self.needed - self.capacity, 0)
+
+    def _fit(self, step: int) -> bool:
+        """Give up residencies until a step fits, or nothing is left to give up; whether any
+        was."""
+        changed = False
+        while self.needed[step] > self.capacity[step]:
+            best = self._cheapest(step)
+            if best is None:
+                break
+            index, item, profile = best
+            old = self.items[index]
+            old.assembled, old.resident = item.assembled, item.resident
+            self.needed += profile - self.profiles[index]
+            self.profiles[index] = profile
+            changed = True
+        return changed
+
+    def _cheapest(self, step: int) -> tuple[int, Item, Bytes] | None:
+        """The item to change at a step and how, with the least DDR traffic for what this
+        gives to all the steps that lack room."""
+        best: tuple[float, int, Item, Bytes] | None = None
+        short = self._short
+        for index, item in enumerate(self.items):
+            if not self.profiles[index][step] or (changed := _without(item, step)) is None:
+                continue
+            profile = changed.profile(self.count)
+            room = self.profiles[index] - profile
+            if room[step] <= 0:
+                continue
+            relief = int(np.minimum(np.maximum(room, 0), short).sum())
+            cost = (changed.traffic() - item.traffic()) / relief
+            if best is None or cost < best[0]:
+                best = (cost, index, changed, profile)
+        return None if best is None else best[1:]
 
 
 def give_up(items: Iterable[Item], step: int) -> bool:
     """Give up one more residency at a step, for lack of one hole that is large enough.
     Returns whether there was one."""
-    better = _cheapest(list(items), step, 1)
-    if better is None:
+    best: tuple[int, Item, Item] | None = None
+    for item in items:
+        changed = _without(item, step)
+        if changed is None or _load(changed, step) >= _load(item, step):
+            continue
+        cost = changed.traffic() - item.traffic()
+        if best is None or cost < best[0]:
+            best = (cost, item, changed)
+    if best is None:
         return False
-    old, new = better
+    _, old, new = best
     old.assembled, old.resident = new.assembled, new.resident
     return True
 
@@ -220,22 +287,6 @@ def _load(item: Item, step: int) -> int:
     """Bytes of a tensor in the fullest memtile at a step."""
     stays = sum(stay.size for stay in item.stays() if stay.lower <= step <= stay.upper)
     return stays + sum(use.staged for _, use in item.staged() if use.step == step)
-
-
-def _cheapest(items: list[Item], step: int, short: int) -> tuple[Item, Item] | None:
-    """The item to change and how, with the least DDR traffic for the room that it makes."""
-    best: tuple[float, Item, Item] | None = None
-    for item in items:
-        changed = _without(item, step)
-        if changed is None:
-            continue
-        room = _load(item, step) - _load(changed, step)
-        if room <= 0:
-            continue
-        cost = (changed.traffic() - item.traffic()) / min(room, short)
-        if best is None or cost < best[0]:
-            best = (cost, item, changed)
-    return None if best is None else best[1:]
 
 
 def _without(item: Item, step: int) -> Item | None:

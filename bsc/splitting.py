@@ -32,7 +32,7 @@ from bsc.dialects.bsw import SliceOp, WeightType
 from bsc.dialects.placement import Spread, SpreadAttr, SpreadAxis
 from bsc.dialects.qnn import ConcatOp, Conv2dOp, PoolOp, ReshapeOp, WeightedOp
 from bsc.dialects.qnn_attributes import ELIDED, PosAttr, elided_of, shape_of
-from bsc.dialects.qnn_base import ComputeOp, Read
+from bsc.dialects.qnn_base import ComputeOp, Operand, Read
 from bsc.dialects.slices import Box, box_of, extract, insert, name_of
 from bsc.geometry import CHANNEL_GRANULE, Span, stored_channels
 from bsc.placing import slice_spread
@@ -114,10 +114,10 @@ def _useful_bounds(op: ComputeOp, dim: int, bounds: Sequence[int]) -> list[int]:
 def _touches(op: ComputeOp, dim: int, lo: int, hi: int) -> bool:
     if dim == C or lo == hi:
         return lo < hi
-    return all(_span(read, dim, lo, hi).size > 0 for read in op.reads())
+    return all(span_of(read, dim, lo, hi).size > 0 for read in op.reads())
 
 
-def _span(read: Read, dim: int, lo: int, hi: int) -> Span:
+def span_of(read: Read, dim: int, lo: int, hi: int) -> Span:
     """What the output [lo, hi) along H or W reads."""
     axis = read.window.h if dim == H else read.window.w
     return axis.source(lo, hi, shape_of(read.value.type)[dim])
@@ -159,24 +159,34 @@ def _piece(op: ComputeOp, dim: int, lo: int, hi: int) -> ComputeOp:
     weight = op.weight_value
     if dim == C and weight is not None:
         weight = _weight_slice(op, weight, (lo, hi), None)
+    new = piece_of(op, dim, lo, hi, op.with_reads(values, weight))
+    Rewriter.insert_op(new, InsertPoint.before(op))
+    return new
+
+
+def piece_of(
+    op: ComputeOp, dim: int, lo: int, hi: int, operands: Sequence[Operand]
+) -> ComputeOp:
+    """The operation that computes the output [lo, hi) along `dim` from slices of what `op`
+    reads; it stands nowhere yet."""
     shape = list(op.shape)
     shape[dim] = hi - lo
     result = TensorType(op.result.type.element_type, shape, op.result.type.encoding)
-    new = op.rebuilt(op.with_reads(values, weight), result, _changes(op, dim, lo, hi))
+    new = op.rebuilt(operands, result, _changes(op, dim, lo, hi))
     new.attributes.pop(ELIDED, None)
     new.location = part_location(op, f"{_LETTER[dim]} {lo}:{hi}")
-    Rewriter.insert_op(new, InsertPoint.before(op))
     return new
 
 
 def _slice_of(op: ComputeOp, read: Read, dim: int, lo: int, hi: int) -> SSAValue:
     if dim == C:
-        return read.value if read.all_channels else _extracted(op, read.value, dim, lo, hi)
-    span = _span(read, dim, lo, hi)
-    return _extracted(op, read.value, dim, span.lo, span.hi)
+        return read.value if read.all_channels else extracted(op, read.value, dim, lo, hi)
+    span = span_of(read, dim, lo, hi)
+    return extracted(op, read.value, dim, span.lo, span.hi)
 
 
-def _extracted(op: ComputeOp, value: SSAValue, dim: int, lo: int, hi: int) -> SSAValue:
+def extracted(op: Operation, value: SSAValue, dim: int, lo: int, hi: int) -> SSAValue:
+    """The part [lo, hi) of a value along `dim`, cut before `op`."""
     shape = shape_of(value.type)
     if (lo, hi) == (0, shape[dim]):
         return value
@@ -220,7 +230,7 @@ def _changes(op: ComputeOp, dim: int, lo: int, hi: int) -> dict[str, Attribute |
 
 def _pads(op: Conv2dOp | PoolOp, dim: int, lo: int, hi: int) -> list[int]:
     top, left, bottom, right = op.pads.get_values()
-    span = _span(op.reads()[0], dim, lo, hi)
+    span = span_of(op.reads()[0], dim, lo, hi)
     if dim == H:
         return [span.pad_lo, left, span.pad_hi, right]
     return [top, span.pad_lo, bottom, span.pad_hi]
@@ -266,7 +276,7 @@ def cut_cin(op: WeightedOp, bounds: Sequence[int]) -> list[WeightedOp]:
     pieces: list[WeightedOp] = []
     for index, (lo, hi) in enumerate(parts):
         last = index == len(parts) - 1
-        value = _extracted(op, op.input, C, lo, hi)
+        value = extracted(op, op.input, C, lo, hi)
         weight = _weight_slice(op, op.weight, None, (lo, hi))
         residual = [op.residual] if last and op.residual is not None else []
         new = op.rebuilt(

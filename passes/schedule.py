@@ -3,7 +3,8 @@
 
 Operations are taken greedily: among those whose inputs are there, the one after which the
 live tensors take the least memory, and among equals the one that uses what was made last.
-The pieces of a split stay together.  In a residual block this computes the short branch
+The pieces of a split stay together, but not the stripes of a chain (`--tile-depthwise`).
+In a residual block this computes the short branch
 where it is smallest:
 
     %d = qnn.conv2d %x, %w0 : … -> tensor<1x56x56x256xi8, …>     // large, needed late
@@ -50,37 +51,60 @@ class SchedulePass(ModulePass):
 
 @dataclass(eq=False)
 class _Unit:
-    """Operations that write one storage; scheduled together."""
+    """Operations that are scheduled together: all those that write one storage, or the one
+    that writes a stripe of it."""
 
     storage: Storage
+    ops: list[ComputeOp]
     inputs: list[Storage] = field(default_factory=list[Storage])
 
-    @property
-    def ops(self) -> list[ComputeOp]:
-        return [write.op for write in self.storage.writes]
+
+def _units(storages: Storages) -> list[_Unit]:
+    """What is scheduled, in the order of the network."""
+    units: list[_Unit] = []
+    for storage in storages.by_root.values():
+        ops = [write.op for write in storage.writes]
+        units += (
+            [_Unit(storage, [op]) for op in ops]
+            if _is_striped(storage)
+            else ([_Unit(storage, ops)] if ops else [])
+        )
+    for unit in units:
+        found = [storages.find(read.value)[0] for op in unit.ops for read in op.reads()]
+        unit.inputs = list({id(s): s for s in found}.values())
+    return units
+
+
+def _is_striped(storage: Storage) -> bool:
+    """Whether a tensor is made in stripes of H, with other tensors in between."""
+    rows = {write.box.offsets[1] for write in storage.writes}
+    steps = [write.step for write in storage.writes]
+    return len(rows) > 1 and steps[-1] - steps[0] >= len(steps)
 
 
 def _order(network: Network) -> list[_Unit]:
-    storages = Storages(network)
-    units = {id(s): _Unit(s) for s in storages.by_root.values() if s.writes}
+    units = _units(Storages(network))
     readers: dict[int, list[_Unit]] = {}
-    for unit in units.values():
-        found = [storages.find(read.value)[0] for op in unit.ops for read in op.reads()]
-        unit.inputs = list({id(s): s for s in found}.values())
+    makers: dict[int, int] = {}
+    for unit in units:
+        makers[id(unit.storage)] = makers.get(id(unit.storage), 0) + 1
         for source in unit.inputs:
             readers.setdefault(id(source), []).append(unit)
-    missing = {id(u): sum(bool(s.writes) for s in u.inputs) for u in units.values()}
+    missing = {id(u): sum(bool(s.writes) for s in u.inputs) for u in units}
     left = {key: len(users) for key, users in readers.items()}
-    ready = [u for u in units.values() if not missing[id(u)]]
+    ready = [u for u in units if not missing[id(u)]]
     made: dict[int, int] = {}
     order: list[_Unit] = []
     while ready:
-        unit = min(ready, key=lambda u: (_growth(u, left), -_freshness(u, made)))
+        unit = min(ready, key=lambda u: (_growth(u, left, made), -_freshness(u, made)))
         ready.remove(unit)
         order.append(unit)
         made[id(unit.storage)] = len(order)
+        makers[id(unit.storage)] -= 1
         for source in unit.inputs:
             left[id(source)] -= 1
+        if makers[id(unit.storage)]:
+            continue
         for user in readers.get(id(unit.storage), []):
             missing[id(user)] -= 1
             if not missing[id(user)]:
@@ -88,11 +112,11 @@ def _order(network: Network) -> list[_Unit]:
     return order
 
 
-def _growth(unit: _Unit, left: dict[int, int]) -> int:
+def _growth(unit: _Unit, left: dict[int, int], made: dict[int, int]) -> int:
     """How many bytes more are live after a unit than before; `left` counts the readers
-    that are still to come."""
+    that are still to come, `made` has the tensors that have been begun."""
     freed = sum(_bytes(s.root) for s in unit.inputs if left[id(s)] == 1 and not s.returned)
-    return _bytes(unit.storage.root) - freed
+    return (0 if id(unit.storage) in made else _bytes(unit.storage.root)) - freed
 
 
 def _freshness(unit: _Unit, made: dict[int, int]) -> int:

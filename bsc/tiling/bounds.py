@@ -26,7 +26,7 @@ from bsc.geometry import ceil_div
 from bsc.tiling.channels import ChannelSplit
 from bsc.tiling.layer import LayerShape
 from bsc.tiling.pixels import PixelSplit
-from bsc.tiling.rows import StageShape
+from bsc.tiling.rows import StageShape, split_rows
 
 Seconds = npt.NDArray[np.float64]
 
@@ -92,6 +92,11 @@ class Bounds:
         tasks = tasks + comes * passes * chunks * ITERATION_S
         serial, overlap = weights + busy, np.maximum(weights, busy)
         return np.where(fits, serial + OVERLAP_SHARE * overlap + tasks, np.inf)
+
+    def whole_s(self) -> float:
+        """The bound if everything comes once and any core has room for it."""
+        busy = max(float(self._load_s(1).max()), self._compute_s(), self._write_s())
+        return self._weights_s() + busy
 
     def _channels(
         self, couts: list[int], cins: list[int]
@@ -192,3 +197,11 @@ class Bounds:
 
 def _table(rows: Sequence[object]) -> IntArray:
     return np.array(rows, np.int64)
+
+
+def least_s(layer: LayerShape, arch: Arch) -> float:
+    """The bound of a layer that every core does at once, as if it had room for that."""
+    pixels = [layer.pixels(column) for column in range(layer.column_count)]
+    widest = PixelSplit(layer, max(1, *(hi - lo for lo, hi in pixels)))
+    bounds = Bounds(layer, arch, [split_rows(layer, layer.out[0])], [widest])
+    return bounds.whole_s()

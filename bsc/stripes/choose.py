@@ -1,0 +1,225 @@
+"""Which chains are worth computing in stripes, and how many stripes they take.
+
+A tensor that does not fit in the memtiles beside what its maker or its readers need goes to
+DDR and comes back: that traffic is what a chain saves.  It costs the rows at the stripes'
+boundaries, computed again or copied, and weights that come in for each stripe anew.  Of all
+ways to cut the network into chains the cheapest is found by dynamic programming over its
+steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import NamedTuple
+
+from bsc.arch import Arch
+from bsc.dialects.network import Network
+from bsc.dialects.placement import Spread, SpreadAxis
+from bsc.geometry import Window, cut
+from bsc.storage import Storage
+from bsc.stripes.chain import Chain, Chains, Stripe, stripes_of
+from bsc.tiling.bounds import least_s
+from bsc.tiling.fit import buffer_bytes, fits, footprint, parts_of_height, shrunk
+from bsc.tiling.from_ir import element_bytes, hwc, layer_shape
+from bsc.tiling.layer import LayerShape, Source
+
+_LONGEST = 32
+"""Steps of the longest chain that is looked at."""
+
+
+class Choice(NamedTuple):
+    """A chain, its stripes, and the seconds that they save."""
+
+    chain: Chain
+    stripes: list[Stripe]
+    saved_s: float
+
+
+Tiled = tuple[Chain, list[Stripe]]
+"""A chain and its stripes."""
+
+
+def longest(chains: Chains, rows: int, keep: bool) -> list[Tiled]:
+    """The longest chains that there are, in stripes of `rows` rows of their outputs."""
+    found: list[Tiled] = []
+    last = len(chains.steps) - 1
+    while last > 0:
+        for first in reversed(list(chains.ending_at(last, len(chains.steps)))):
+            chain = chains.chain(first, last)
+            bounds = [*range(0, chain.height, rows), chain.height]
+            stripes = stripes_of(chain, bounds, keep)
+            if stripes is not None and len(stripes) > 1:
+                found.append((chain, stripes))
+                last = first
+                break
+        last -= 1
+    return found[::-1]
+
+
+def choose(network: Network, chains: Chains, arch: Arch, modes: Sequence[bool]) -> list[Tiled]:
+    """The chains that save most together, in the order of the network.
+
+    `modes` say whether rows at the boundaries may be computed again (False) or kept (True).
+    """
+    costs = _Costs(network, chains, arch)
+    # The best that can be done with the steps before each one.
+    best: list[tuple[float, list[Choice]]] = [(0.0, [])]
+    for last in range(len(chains.steps)):
+        options = [best[last]]
+        for first in chains.ending_at(last, _LONGEST):
+            choice = costs.choice(first, last, modes)
+            if choice is not None:
+                saved, before = best[first]
+                options.append((saved + choice.saved_s, [*before, choice]))
+        best.append(max(options, key=lambda option: option[0]))
+    return [(choice.chain, choice.stripes) for choice in best[-1][1]]
+
+
+class _Costs:
+    """What chains cost and save on a machine."""
+
+    def __init__(self, network: Network, chains: Chains, arch: Arch):
+        self.chains, self.arch = chains, arch
+        self.layers = [layer_shape(network, op, arch) for op in chains.steps]
+        self.tight = {step for step, layer in enumerate(self.layers) if not fits(layer, arch)}
+        self.least = cache(self._least_s)
+        self.parts = cache(self._parts)
+
+    def _least_s(self, step: int) -> float:
+        return least_s(self.layers[step], self.arch)
+
+    def _parts(self, step: int) -> int:
+        """Pieces of H of a layer by itself."""
+        return parts_of_height(self.layers[step], self.arch)
+
+    def choice(self, first: int, last: int, modes: Sequence[bool]) -> Choice | None:
+        """The steps as a chain, in as few stripes as fit; None if it saves nothing."""
+        saved = self._traffic_s(first, last)
+        if not saved:
+            return None
+        chain, found = self.chains.chain(first, last), list[Choice]()
+        for keep in modes:
+            stripes = self.fewest(chain, first, keep)
+            if stripes is not None:
+                found.append(
+                    Choice(chain, stripes, saved - self._extra_s(chain, first, stripes))
+                )
+        best = max(found, key=lambda choice: choice.saved_s, default=None)
+        return best if best is not None and best.saved_s > 0 else None
+
+    def _traffic_s(self, first: int, last: int) -> float:
+        """Seconds for the tensors inside to go to DDR and back, those that would."""
+        inside = {self.chains.target[s] for s in range(first, last)} - {
+            self.chains.target[last]
+        }
+        size = 0.0
+        for tensor in inside:
+            storage = self.chains.written[tensor]
+            steps = [use.step for use in (*storage.writes, *storage.reads)]
+            if not self.tight.isdisjoint(steps):
+                channels = self.arch.ddr_write_channels, self.arch.ddr_read_channels
+                size += _bytes(storage) * sum(1 / n for n in channels)
+        return size / (self.arch.memtiles * self.arch.link_bytes_per_s)
+
+    # How many stripes --------------------------------------------------------------------
+
+    def fewest(self, chain: Chain, first: int, keep: bool) -> list[Stripe] | None:
+        """The stripes of a chain, as few as fit; None if not even single rows do."""
+        low, high, best = 1, chain.height, None
+        while low <= high:
+            count = (low + high) // 2
+            stripes = self._fitting(chain, first, count, keep)
+            if stripes is not None:
+                best, high = stripes, count - 1
+            else:
+                low = count + 1
+        return best
+
+    def _fitting(self, chain: Chain, first: int, count: int, keep: bool) -> list[Stripe] | None:
+        bounds = sorted(set(cut(chain.height, count)))
+        stripes = stripes_of(chain, bounds, keep)
+        if stripes is None or not self._fit(chain, first, stripes, keep):
+            return None
+        return stripes
+
+    def _fit(self, chain: Chain, first: int, stripes: list[Stripe], keep: bool) -> bool:
+        """Whether each step fits beside the other tensors of its stripe."""
+        rows = [
+            max((held.size for held in each if held), default=0)
+            for each in zip(*(stripe.held for stripe in stripes), strict=True)
+        ]
+        lives = self._lives(chain, keep)
+        for index, (_, target, needs) in enumerate(chain.steps):
+            layer = shrunk(self.layers[first + index], self.arch, max(1, rows[target]))
+            own = {target, *(need.source for need in needs)}
+            others = sum(
+                self._held(chain, tensor, rows[tensor])
+                for tensor, (start, end) in enumerate(lives)
+                if tensor not in own and start <= index <= end
+            )
+            if footprint(layer, self.arch) + others > self.arch.memtile_bytes:
+                return False
+        return True
+
+    def _lives(self, chain: Chain, keep: bool) -> list[tuple[int, int]]:
+        """The first and last step of the chain at which each tensor of a stripe is there; one
+        whose rows are kept is there until the next stripe."""
+        lives = [(len(chain.steps), -1)] * len(chain.storages)
+        for index, (_, target, needs) in enumerate(chain.steps):
+            for tensor in (target, *(need.source for need in needs)):
+                if tensor is not None:
+                    start, end = lives[tensor]
+                    lives[tensor] = min(start, index), max(end, index)
+        everywhere = (0, len(chain.steps))
+        return [everywhere if keep and chain.keeps(t) else life for t, life in enumerate(lives)]
+
+    def _held(self, chain: Chain, tensor: int, rows: int) -> int:
+        """Bytes of some rows of a tensor in the fullest memtile."""
+        storage = chain.storages[tensor]
+        spread = self._maker(storage).columns
+        _, width, channels = hwc(storage.root)
+        if spread.axis is not SpreadAxis.W or spread.bounds[-1] != width:
+            spread = Spread(SpreadAxis.ALL)
+        whole = Source(
+            (rows, width, channels), Window(), False, spread, element_bytes(storage.root)
+        )
+        return buffer_bytes(whole.bytes_per_memtile(self.arch.memtiles))
+
+    def _maker(self, storage: Storage) -> LayerShape:
+        return self.layers[storage.writes[0].step]
+
+    # What stripes cost -------------------------------------------------------------------
+
+    def _extra_s(self, chain: Chain, first: int, stripes: list[Stripe]) -> float:
+        """Seconds for rows that are computed again or copied, and weights that come again."""
+        total = 0.0
+        for index, (_, target, _) in enumerate(chain.steps):
+            step, layer = first + index, self.layers[first + index]
+            rows = [stripe.computed[target] for stripe in stripes]
+            again = sum(r.size for r in rows if r) - layer.out[0]
+            total += max(0, again) / layer.out[0] * self.least(step)
+            times = sum(r is not None for r in rows) - self.parts(step)
+            total += max(0, times) * self._weights_s(layer)
+        return total + self._copies_s(chain, stripes)
+
+    def _weights_s(self, layer: LayerShape) -> float:
+        """Seconds for the weights to come into the memtiles and the cores."""
+        times = 1 / self.arch.ddr_read_channels + 1
+        return layer.weight_bytes(self.arch) * times / self.arch.link_bytes_per_s
+
+    def _copies_s(self, chain: Chain, stripes: list[Stripe]) -> float:
+        """Seconds to load kept rows into the cores and to write them again."""
+        size = 0.0
+        for stripe in stripes:
+            for tensor, (held, computed) in enumerate(zip(*stripe, strict=True)):
+                if held is not None and computed is not None and held.lo < computed.lo:
+                    rows = computed.lo - held.lo
+                    storage = chain.storages[tensor]
+                    size += 2 * _bytes(storage) * rows / hwc(storage.root)[0]
+        return size / (self.arch.memtiles * self.arch.link_bytes_per_s)
+
+
+def _bytes(storage: Storage) -> int:
+    h, w, c = hwc(storage.root)
+    return h * w * c * element_bytes(storage.root)
