@@ -20,6 +20,7 @@ the memory map.  `capacity` uses less of each memtile.  Needs --split-width.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 from xdsl.context import Context
@@ -38,8 +39,9 @@ from bsc.residency import Shortage, give_up, leave_to_ddr, plan
 from bsc.splitting import splits_left
 from bsc.tiling.fit import MEMTILE_ALIGN
 
-_STEPS = 20_000
-"""What the search may try before a residency is given up: a fraction of a second."""
+_STEPS = 40_000
+"""What the search may try before the first residency is given up: some tenths of a second.
+Before each further one it may try half as much, so that all of it is bounded."""
 
 
 @dataclass(frozen=True)
@@ -102,10 +104,10 @@ def _short(layout: Layout, shortage: Shortage) -> str:
 
 def _color(layout: Layout, capacity: int) -> dict[Key, int]:
     """Offsets for all buffers; a residency more is given up where one finds no hole."""
-    while True:
+    for given_up in itertools.count():
         keyed = layout.buffers()
         buffers = list(keyed.values())
-        offsets, failed, _ = pack(buffers, capacity, MEMTILE_ALIGN, _STEPS)
+        offsets, failed, _ = pack(buffers, capacity, MEMTILE_ALIGN, _STEPS >> given_up)
         if failed is None:
             found = [offset for offset in offsets if offset is not None]
             check(buffers, found, capacity)
@@ -117,3 +119,4 @@ def _color(layout: Layout, capacity: int) -> dict[Key, int]:
                 f"{short.name}: no hole of {short.size} bytes in {capacity} bytes of each "
                 f"memtile\n{table}"
             )
+    raise AssertionError("not reached")

@@ -81,26 +81,33 @@ def least(
     buffers: Sequence[Buffer], align: int = 1, steps: int = 0, tell: Tell | None = None
 ) -> Packing:
     """A packing as low as can be found: at the lower bound if possible, else by bisection
-    between that and what first fit needs.  Every height that is tried has `steps`."""
+    between that and what first fit needs.  Each height that is tried may take half of the
+    steps that are left."""
     room = sum(aligned(b.size, align) for b in buffers)
     top = max((b.fixed + b.size for b in buffers if b.fixed is not None), default=0)
     best = pack(buffers, room + top, align)
     low, high = max(busiest(buffers, align).load, top), height(buffers, found(best))
-    capacity = low
-    while low < high:
-        packing = pack(buffers, capacity, align, steps, tell=tell)
+    capacity, taken = low, 0
+    while low < high and steps:
+        share = (steps - taken) // 2
+        packing = pack(buffers, capacity, align, share, tell=_after(taken, tell))
+        taken += share
         if packing.failed is None:
             best, high = packing, height(buffers, found(packing))
         else:
             low = capacity + 1
-        capacity = (low + high) // 2 // align * align
-        if not low <= capacity < high or high - low < max(align, high // _PRECISION):
+        if high - low < high // _PRECISION:
             break
+        capacity = (low + high) // 2
     return best
 
 
 _PRECISION = 200
 """Bisection stops where less than one part in this many could be won."""
+
+
+def _after(taken: int, tell: Tell | None) -> Tell | None:
+    return None if tell is None else lambda steps: tell(taken + steps)
 
 
 def found(packing: Packing) -> list[int]:

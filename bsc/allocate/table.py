@@ -32,7 +32,7 @@ def read_problem(text: str, name: str) -> list[Buffer]:
                 buffers.append(_buffer(row, places, len(header), where))
                 first = ids.setdefault(buffers[-1].name, reader.line_num)
                 if first != reader.line_num:
-                    given = f"id '{buffers[-1].name}' is that of line {first} too"
+                    given = f"id '{_shown(buffers[-1].name)}' is that of line {first} too"
                     raise BscError(f"{where}: {given}: give each buffer an id of its own")
     except csv.Error as e:
         raise BscError(f"{name}:{reader.line_num}: no CSV: {e}") from None
@@ -42,7 +42,7 @@ def read_problem(text: str, name: str) -> list[Buffer]:
 def _places(header: list[str], name: str) -> list[int]:
     missing = [column for column in COLUMNS if column not in header]
     if missing:
-        shown = ",".join(header)[:80]
+        shown = _shown(",".join(header))
         raise BscError(
             f"{name}:1: no column {' and '.join(missing)} in '{shown}': "
             f"the first line must name {','.join(COLUMNS)}"
@@ -58,7 +58,7 @@ def _buffer(row: list[str], places: list[int], columns: int, where: str) -> Buff
     for column, text in zip(COLUMNS[1:], texts, strict=True):
         digits = text.removeprefix("-")
         if not (digits.isascii() and digits.isdecimal() and len(digits) < 20):
-            raise BscError(f"{where}: {column} is '{text[:40]}', not a whole number")
+            raise BscError(f"{where}: {column} is '{_shown(text)}', not a whole number")
         numbers.append(int(text))
     lower, upper, size = numbers
     if lower >= upper:
@@ -66,6 +66,12 @@ def _buffer(row: list[str], places: list[int], columns: int, where: str) -> Buff
     if not 0 <= size <= _LIMIT:
         raise BscError(f"{where}: size {size} is not between 0 and {_LIMIT}")
     return Buffer(name, lower, upper, size)
+
+
+def _shown(text: str) -> str:
+    """Text from a file as part of a message of one line."""
+    line = " ".join(text.split())
+    return line if len(line) <= 60 else f"{line[:60]}…"
 
 
 def write_solution(buffers: Sequence[Buffer], offsets: Sequence[int]) -> str:
