@@ -1,6 +1,7 @@
 """Three small programs that between them use nearly all of the instruction set.
 
-`chain` is a padded residual network on 4 x 4 cores; `squeezed` a sparse network on 2 x 2
+`chain` is a padded residual network on 4 x 4 cores, in stages of head, body and tail;
+`squeezed` a sparse network on 2 x 2
 cores with so little memory that it is split in COUT and CIN and spilled to DDR; `mixed` has
 everything else: pools, depthwise, dense, concat, sums and products, on 3 x 2 cores.
 """
@@ -14,13 +15,13 @@ from functools import cache
 import numpy as np
 import onnx
 from qdq_models import Array, QdqBuilder, random_input
+from varied_networks import PIPELINE, compiled
 
-import bsc
-from bsc.api import load
 from bsc.arch import Arch
 from bsc.asm.packed import Bytes
 from bsc.asm.parser import parse_program
 from bsc.errors import BscError
+from bsc.pipelines import NAMED_PIPELINES
 from bsc.sim import run_program
 
 Results = dict[str, Array]
@@ -85,14 +86,20 @@ _MODELS: dict[str, Callable[[], tuple[onnx.ModelProto, Arch]]] = {
 }
 NAMES = tuple(_MODELS)
 
+_BY_HAND = {("chain", "select-subvolume"): "rows=3 cin=16 stationary=weights"}
+"""Options of passes."""
+
 
 @cache
 def subject(name: str) -> Subject:
     """One of the three."""
     model, arch = _MODELS[name]()
-    compiled = bsc.compile(model, arch)
-    _, blob = load(compiled)
-    return Subject(model, compiled.program, blob, random_input(model, 0))
+    specs = [
+        f"{each}{{{_BY_HAND[name, each]}}}" if (name, each) in _BY_HAND else each
+        for each in NAMED_PIPELINES[PIPELINE]
+    ]
+    text, blob = compiled(model, arch, ",".join(specs))
+    return Subject(model, text, blob, random_input(model, 0))
 
 
 def results(text: str, blob: Bytes, inputs: dict[str, Array]) -> Results:
