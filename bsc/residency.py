@@ -3,9 +3,10 @@
 A tensor is written, then read at some steps.  Between two of these events it is either
 *resident*, or it goes to DDR and is fetched again.  All start resident; wherever the
 memtiles are too full, one residency after another is given up, the one that costs least
-DDR traffic for the room that it makes at this step and at all others that lack room.  (The paper, section 4.3, evicts everything at
-once.)  Where an event uses a slice only, giving up residency on both sides of it leaves a
-buffer for the slice: that is what makes a split in time pay.
+DDR traffic for the room that it makes at this step and at all others that lack room.  (The
+paper, section 4.3, evicts everything at once.)  Where an event uses a slice only, giving up
+residency on both sides of it leaves a buffer for the slice: that is what makes a split in
+time pay.
 """
 
 from __future__ import annotations

@@ -3,9 +3,8 @@
 
 Operations are taken greedily: among those whose inputs are there, the one after which the
 live tensors take the least memory, and among equals the one that uses what was made last.
-The pieces of a split stay together, but not the stripes of a chain (`--tile-depthwise`).
-In a residual block this computes the short branch
-where it is smallest:
+The pieces of a split stay together; the stripes of a chain (`--tile-depthwise`) are operations
+of their own.  In a residual block this computes the short branch where it is smallest:
 
     %d = qnn.conv2d %x, %w0 : … -> tensor<1x56x56x256xi8, …>     // large, needed late
     %a = qnn.conv2d %x, %w1 : … -> tensor<1x56x56x64xi8, …>

@@ -70,6 +70,6 @@ class TileDepthwisePass(ModulePass):
         if self.rows is None:
             choices = choose(network, chains, arch, modes)
         else:
-            choices = longest(chains, self.rows, modes[0])
+            choices = longest(network, chains, arch, modes, self.rows)
         for chain, stripes in choices:
             rewrite(chain, stripes, storages, arch)

@@ -10,7 +10,7 @@ steps.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, partial
 from typing import NamedTuple
 
 from bsc.arch import Arch
@@ -40,17 +40,21 @@ Tiled = tuple[Chain, list[Stripe]]
 """A chain and its stripes."""
 
 
-def longest(chains: Chains, rows: int, keep: bool) -> list[Tiled]:
-    """The longest chains that there are, in stripes of `rows` rows of their outputs."""
-    found: list[Tiled] = []
+def longest(
+    network: Network, chains: Chains, arch: Arch, modes: Sequence[bool], rows: int
+) -> list[Tiled]:
+    """The longest chains that there are, in stripes of `rows` rows of their outputs, whatever
+    they cost.  Of `modes` (see `choose`) each chain has the one that costs less."""
+    costs, found = _Costs(network, chains, arch), list[Tiled]()
     last = len(chains.steps) - 1
     while last > 0:
         for first in reversed(list(chains.ending_at(last, len(chains.steps)))):
             chain = chains.chain(first, last)
             bounds = [*range(0, chain.height, rows), chain.height]
-            stripes = stripes_of(chain, bounds, keep)
-            if stripes is not None and len(stripes) > 1:
-                found.append((chain, stripes))
+            ways = [stripes_of(chain, bounds, keep) for keep in modes]
+            striped = [stripes for stripes in ways if stripes is not None and len(stripes) > 1]
+            if striped:
+                found.append((chain, min(striped, key=partial(costs.extra_s, chain, first))))
                 last = first
                 break
         last -= 1
@@ -103,7 +107,7 @@ class _Costs:
             stripes = self.fewest(chain, first, keep)
             if stripes is not None:
                 found.append(
-                    Choice(chain, stripes, saved - self._extra_s(chain, first, stripes))
+                    Choice(chain, stripes, saved - self.extra_s(chain, first, stripes))
                 )
         best = max(found, key=lambda choice: choice.saved_s, default=None)
         return best if best is not None and best.saved_s > 0 else None
@@ -191,7 +195,7 @@ class _Costs:
 
     # What stripes cost -------------------------------------------------------------------
 
-    def _extra_s(self, chain: Chain, first: int, stripes: list[Stripe]) -> float:
+    def extra_s(self, chain: Chain, first: int, stripes: list[Stripe]) -> float:
         """Seconds for rows that are computed again or copied, and weights that come again."""
         total = 0.0
         for index, (_, target, _) in enumerate(chain.steps):

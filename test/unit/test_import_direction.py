@@ -33,6 +33,7 @@ LAYERS = """
     tiling codegen monitor validation
     placing
     splitting lowering
+    stripes
     passes pipelines
     universe report.units report.record
     report.table report.trace
