@@ -3,8 +3,9 @@
 
 Operations are taken greedily: among those whose inputs are there, the one after which the
 live tensors take the least memory, and among equals the one that uses what was made last.
-The pieces of a split stay together; the stripes of a chain (`--tile-depthwise`) are operations
-of their own.  In a residual block this computes the short branch where it is smallest:
+The pieces of a split stay together, and so do the stripes of a chain (`--tile-depthwise`), in
+the order that they have.  In a residual block this computes the short branch where it is
+smallest:
 
     %d = qnn.conv2d %x, %w0 : … -> tensor<1x56x56x256xi8, …>     // large, needed late
     %a = qnn.conv2d %x, %w1 : … -> tensor<1x56x56x64xi8, …>
@@ -50,27 +51,32 @@ class SchedulePass(ModulePass):
 
 @dataclass(eq=False)
 class _Unit:
-    """Operations that are scheduled together: all those that write one storage, or the one
-    that writes a stripe of it."""
+    """Operations that are scheduled together, in the order that they have: all those that
+    write one storage, and if it is made in stripes, those in between."""
 
     storage: Storage
     ops: list[ComputeOp]
     inputs: list[Storage] = field(default_factory=list[Storage])
 
 
-def _units(storages: Storages) -> list[_Unit]:
-    """What is scheduled, in the order of the network."""
-    units: list[_Unit] = []
-    for storage in storages.by_root.values():
-        ops = [write.op for write in storage.writes]
-        units += (
-            [_Unit(storage, [op]) for op in ops]
-            if _is_striped(storage)
-            else ([_Unit(storage, ops)] if ops else [])
-        )
-    for unit in units:
+def _units(storages: Storages) -> dict[int, _Unit]:
+    """The unit that makes each storage, in the order of the network."""
+    by_step: dict[int, _Unit] = {}
+    units: dict[int, _Unit] = {}
+    for key, storage in ((id(s), s) for s in storages.by_root.values() if s.writes):
+        steps = [write.step for write in storage.writes]
+        if steps[0] in by_step:
+            # Between the stripes of another one.
+            units[key] = by_step[steps[0]]
+            continue
+        if _is_striped(storage):
+            steps = list(range(steps[0], steps[-1] + 1))
+        units[key] = _Unit(storage, [storages.steps[step] for step in steps])
+        by_step |= dict.fromkeys(steps, units[key])
+    for unit in units.values():
         found = [storages.find(read.value)[0] for op in unit.ops for read in op.reads()]
-        unit.inputs = list({id(s): s for s in found}.values())
+        outside = {id(s): s for s in found if units.get(id(s)) is not unit}
+        unit.inputs = list(outside.values())
     return units
 
 
@@ -82,40 +88,40 @@ def _is_striped(storage: Storage) -> bool:
 
 
 def _order(network: Network) -> list[_Unit]:
-    units = _units(Storages(network))
-    readers: dict[int, list[_Unit]] = {}
-    makers: dict[int, int] = {}
+    maker = _units(Storages(network))
+    units = list(dict.fromkeys(maker.values()))
+    readers: dict[_Unit, list[_Unit]] = {unit: [] for unit in units}
+    missing: dict[_Unit, int] = {}
+    left: dict[int, int] = {}
     for unit in units:
-        makers[id(unit.storage)] = makers.get(id(unit.storage), 0) + 1
-        for source in unit.inputs:
-            readers.setdefault(id(source), []).append(unit)
-    missing = {id(u): sum(bool(s.writes) for s in u.inputs) for u in units}
-    left = {key: len(users) for key, users in readers.items()}
-    ready = [u for u in units if not missing[id(u)]]
+        sources = dict.fromkeys(maker[id(s)] for s in unit.inputs if s.writes)
+        missing[unit] = len(sources)
+        for source in sources:
+            readers[source].append(unit)
+        for storage in unit.inputs:
+            left[id(storage)] = left.get(id(storage), 0) + 1
+    ready = [unit for unit in units if not missing[unit]]
     made: dict[int, int] = {}
     order: list[_Unit] = []
     while ready:
-        unit = min(ready, key=lambda u: (_growth(u, left, made), -_freshness(u, made)))
+        unit = min(ready, key=lambda u: (_growth(u, left), -_freshness(u, made)))
         ready.remove(unit)
         order.append(unit)
         made[id(unit.storage)] = len(order)
-        makers[id(unit.storage)] -= 1
-        for source in unit.inputs:
-            left[id(source)] -= 1
-        if makers[id(unit.storage)]:
-            continue
-        for user in readers.get(id(unit.storage), []):
-            missing[id(user)] -= 1
-            if not missing[id(user)]:
+        for storage in unit.inputs:
+            left[id(storage)] -= 1
+        for user in readers[unit]:
+            missing[user] -= 1
+            if not missing[user]:
                 ready.append(user)
     return order
 
 
-def _growth(unit: _Unit, left: dict[int, int], made: dict[int, int]) -> int:
+def _growth(unit: _Unit, left: dict[int, int]) -> int:
     """How many bytes more are live after a unit than before; `left` counts the readers
-    that are still to come, `made` has the tensors that have been begun."""
+    that are still to come."""
     freed = sum(_bytes(s.root) for s in unit.inputs if left[id(s)] == 1 and not s.returned)
-    return (0 if id(unit.storage) in made else _bytes(unit.storage.root)) - freed
+    return _bytes(unit.storage.root) - freed
 
 
 def _freshness(unit: _Unit, made: dict[int, int]) -> int:

@@ -45,7 +45,7 @@ def longest(
 ) -> list[Tiled]:
     """The longest chains that there are, in stripes of `rows` rows of their outputs, whatever
     they cost.  Of `modes` (see `choose`) each chain has the one that costs less."""
-    costs, found = _Costs(network, chains, arch), list[Tiled]()
+    costs, found = Costs(network, chains, arch), list[Tiled]()
     last = len(chains.steps) - 1
     while last > 0:
         for first in reversed(list(chains.ending_at(last, len(chains.steps)))):
@@ -66,7 +66,7 @@ def choose(network: Network, chains: Chains, arch: Arch, modes: Sequence[bool]) 
 
     `modes` say whether rows at the boundaries may be computed again (False) or kept (True).
     """
-    costs = _Costs(network, chains, arch)
+    costs = Costs(network, chains, arch)
     # The best that can be done with the steps before each one.
     best: list[tuple[float, list[Choice]]] = [(0.0, [])]
     for last in range(len(chains.steps)):
@@ -80,7 +80,7 @@ def choose(network: Network, chains: Chains, arch: Arch, modes: Sequence[bool]) 
     return [(choice.chain, choice.stripes) for choice in best[-1][1]]
 
 
-class _Costs:
+class Costs:
     """What chains cost and save on a machine."""
 
     def __init__(self, network: Network, chains: Chains, arch: Arch):
@@ -133,37 +133,41 @@ class _Costs:
         low, high, best = 1, chain.height, None
         while low <= high:
             count = (low + high) // 2
-            stripes = self._fitting(chain, first, count, keep)
-            if stripes is not None:
-                best, high = stripes, count - 1
-            else:
+            stripes = stripes_of(chain, sorted(set(cut(chain.height, count))), keep)
+            if stripes is not None and not self.fit(chain, first, stripes, keep):
                 low = count + 1
+                continue
+            # What reads only padding is too thin: it may still do with fewer stripes.
+            best, high = stripes or best, count - 1
         return best
 
-    def _fitting(self, chain: Chain, first: int, count: int, keep: bool) -> list[Stripe] | None:
-        bounds = sorted(set(cut(chain.height, count)))
-        stripes = stripes_of(chain, bounds, keep)
-        if stripes is None or not self._fit(chain, first, stripes, keep):
-            return None
-        return stripes
-
-    def _fit(self, chain: Chain, first: int, stripes: list[Stripe], keep: bool) -> bool:
+    def fit(self, chain: Chain, first: int, stripes: list[Stripe], keep: bool) -> bool:
         """Whether each step fits beside the other tensors of its stripe."""
         rows = [
             max((held.size for held in each if held), default=0)
             for each in zip(*(stripe.held for stripe in stripes), strict=True)
         ]
+        held = [self._held(chain, tensor, rows[tensor]) for tensor in range(len(rows))]
         lives = self._lives(chain, keep)
         for index, (_, target, needs) in enumerate(chain.steps):
             layer = shrunk(self.layers[first + index], self.arch, max(1, rows[target]))
-            own = {target, *(need.source for need in needs)}
+            read: dict[int | None, list[int]] = {None: []}
+            for need, source in zip(needs, layer.sources, strict=True):
+                size = buffer_bytes(source.bytes_per_memtile(self.arch.memtiles))
+                read.setdefault(need.source, []).append(size)
+            # The stripe of a source is there as a whole, even if only a part of it is read.
+            own = sum(max(held[t], *sizes) for t, sizes in read.items() if t is not None)
             others = sum(
-                self._held(chain, tensor, rows[tensor])
+                held[tensor]
                 for tensor, (start, end) in enumerate(lives)
-                if tensor not in own and start <= index <= end
+                if tensor != target and tensor not in read and start <= index <= end
             )
-            if footprint(layer, self.arch) + others > self.arch.memtile_bytes:
+            room = self.arch.memtile_bytes - others
+            alone = footprint(layer, self.arch) - sum(map(sum, read.values()))
+            if alone + own + sum(read[None]) > room:
                 return False
+            if keep and chain.keeps(target) and 2 * held[target] > room:
+                return False  # A copy reads the stripe before.
         return True
 
     def _lives(self, chain: Chain, keep: bool) -> list[tuple[int, int]]:

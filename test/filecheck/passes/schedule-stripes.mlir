@@ -1,5 +1,7 @@
 // RUN: bsc-opt --split-width --tile-depthwise="rows=2 halo=recomputed" --schedule %s \
 // RUN:   --validate-values | filecheck %s
+// RUN: bsc-opt --split-width --tile-depthwise="rows=2 halo=kept" --schedule %s \
+// RUN:   --validate-values | filecheck %s
 
 // The stripes of a chain write one tensor, as the pieces of a split do, but with other tensors
 // in between.  Each stripe is done before the next begins: put together, the three pieces of %y
