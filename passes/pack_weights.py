@@ -10,8 +10,10 @@ the cores use them; where several links lead to one row of cores, each carries a
     bsw.blob @weights {data = #bsw.payload<…>}
     %y = qnn.conv2d %m, %v {subvolume = …, packed = array<i64: 0, 4384, 8768, 13152>} : …
 
-`packed` are the offsets in the blob of what goes to each memtile.  Needs
---detect-block-sparsity and --select-subvolume.
+`packed` are the offsets in the blob of what goes to each memtile.  Operations that use the
+same part of a weight in the same subvolumes, as the pieces of a split of H or the stripes of
+a chain do, load the same bytes: they are in the blob once.  Needs --detect-block-sparsity and
+--select-subvolume.
 """
 
 from __future__ import annotations
@@ -47,6 +49,7 @@ class PackWeightsPass(ModulePass):
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         network, arch = Network(op), arch_of(op)
         chunks: list[Bytes] = []
+        known: dict[object, list[int]] = {}
         size = 0
         for layer in network.compute_ops():
             if not isinstance(layer, WeightedOp):
@@ -58,11 +61,14 @@ class PackWeightsPass(ModulePass):
                 fail(layer, "has no mask: run --detect-block-sparsity first")
             sub, shape = layer.subvolume.data, layer_shape(network, layer, arch)
             split = ChannelSplit(shape, sub.cout, sub.cin)
-            offsets: list[int] = []
-            for memtile in pack_layer(split, weight, groups_of(layer), arch):
-                offsets.append(size)
-                chunks.extend(memtile)
-                size += sum(chunk.size for chunk in memtile)
+            groups = groups_of(layer)
+            key = (weight, groups, split.weight_bounds)
+            if (offsets := known.get(key)) is None:
+                offsets = known[key] = []
+                for memtile in pack_layer(split, weight, groups, arch):
+                    offsets.append(size)
+                    chunks.extend(memtile)
+                    size += sum(chunk.size for chunk in memtile)
             layer.properties["packed"] = DenseArrayBase.from_list(i64, offsets)
         blob = np.concatenate(chunks) if chunks else np.zeros(0, np.uint8)
         old = network.symbols.lookup(BLOB)

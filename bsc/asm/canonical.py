@@ -53,7 +53,7 @@ def trimmed(instr: Instr) -> Instr:
             taken = min(len(value.addresses), -(-instr.count // value.period))
             value = Slots(value.addresses[:taken], value.period if taken > 1 else 1)
         fields[name] = value
-    return replace(instr, fields=fields)
+    return replace(instr, fields=fields).like(instr)
 
 
 def check_canonical(instr: Instr, arrays: Arrays) -> None:

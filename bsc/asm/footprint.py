@@ -15,7 +15,7 @@ import numpy.typing as npt
 from bsc.arch import Arch
 from bsc.asm.isa import Engine
 from bsc.asm.packed import packed_size
-from bsc.asm.program import Instr, IntArray, Post, Slots, expand
+from bsc.asm.program import Instr, IntArray
 
 _NOWHERE = np.iinfo(np.int64).max
 """Where an extent begins that touches nothing."""
@@ -95,11 +95,7 @@ class Fields:
 
     def __init__(self, instr: Instr, arch: Arch):
         self.instr = instr
-        self._arrays: dict[str, IntArray] = {}
-        for field in instr.spec.fields:
-            value = instr.fields.get(field.name, 0)
-            if isinstance(value, int | tuple) and not isinstance(value, Slots | Post):
-                self._arrays[field.name] = expand(value, field, arch, instr.count)
+        self._arrays = instr.arrays(arch)
 
     def __getitem__(self, name: str) -> IntArray:
         return self._arrays[name]

@@ -19,7 +19,6 @@ from bsc.asm.program import (
     Post,
     Slots,
     Value,
-    expand,
 )
 from bsc.errors import BscError
 from bsc.numerics import INT8_MAX, INT8_MIN, Requant, Residual, Rounding
@@ -87,20 +86,15 @@ def check_locks(instr: Instr, locks: Collection[str]) -> None:
 def check_fields(instr: Instr, arch: Arch) -> dict[str, IntArray]:
     """Check that all fields are there and fit the grid.  Raises BscError.
 
-    Returns the numbers of the fields as arrays over (iterations or 1, *axes); 0 for optional
-    ones that are not there.
+    Returns `instr.arrays`.
     """
-    arrays: dict[str, IntArray] = {}
     for field in instr.spec.fields:
         if field.name not in instr.fields and not field.optional:
             raise BscError(f"{instr.mnemonic}: {field.name} is missing ({field.text})")
-        value = instr.fields.get(field.name, 0)
-        if isinstance(value, int | tuple) and not isinstance(value, Slots | Post):
-            try:
-                arrays[field.name] = expand(value, field, arch, instr.count)
-            except BscError as e:
-                raise BscError(f"{instr.mnemonic}: {e}") from None
-    return arrays
+    try:
+        return instr.arrays(arch)
+    except BscError as e:
+        raise BscError(f"{instr.mnemonic}: {e}") from None
 
 
 def _words(tokens: Iterable[str]) -> dict[str, str]:

@@ -138,3 +138,9 @@ def pieces(size: int, links: int) -> tuple[int, ...]:
     """How `size` bytes are divided over the links that carry them: whole words each."""
     piece = round_up(ceil_div(size, links), WORD)
     return tuple(max(0, min(piece, size - i * piece)) for i in range(links))
+
+
+def pieces_of(sizes: IntArray, links: int) -> IntArray:
+    """As `pieces`, of many sizes at once; the last axis is the link."""
+    piece = (-(-sizes // (links * WORD)) * WORD)[..., None]
+    return np.minimum(np.maximum(sizes[..., None] - np.arange(links) * piece, 0), piece)

@@ -86,6 +86,9 @@ class Instr:
     acquire: tuple[LockUse, ...] = ()
     release: tuple[LockUse, ...] = ()
     line: int = 0
+    _expanded: tuple[Arch, dict[str, IntArray]] | None = field(
+        default=None, init=False, compare=False, repr=False
+    )
 
     @property
     def spec(self) -> Spec:
@@ -116,6 +119,29 @@ class Instr:
         value = self.fields[name]
         assert isinstance(value, Slots)
         return value
+
+    def arrays(self, arch: Arch) -> dict[str, IntArray]:
+        """The numbers of the fields as arrays over (iterations or 1, *axes); 0 for optional
+        ones that are not there.  Not to be written to.
+
+        Raises BscError for one that does not fit the grid.  They are kept, as an instruction
+        is looked at many times from its making to its time.
+        """
+        if self._expanded is None or self._expanded[0] is not arch:
+            found = {
+                field.name: expand(value, field, arch, self.count)
+                for field in self.spec.fields
+                if isinstance(value := self.fields.get(field.name, 0), int | tuple)
+                and not isinstance(value, Slots | Post)
+            }
+            object.__setattr__(self, "_expanded", (arch, found))
+            return found
+        return self._expanded[1]
+
+    def like(self, other: Instr) -> Instr:
+        """This instruction, which has the numbers of another one, and so its `arrays`."""
+        object.__setattr__(self, "_expanded", other._expanded)
+        return self
 
     def number(self, name: str, default: int = 0) -> int:
         """A field without axes."""
@@ -208,7 +234,8 @@ def _nested(value: object) -> Value:
 @dataclass(frozen=True)
 class Tensor:
     """A tensor: `shape` is (H, W, C); `pixel` the bytes of a pixel as stored; `ddr` its
-    address there, if it has one."""
+    address there, if it has one; `order`, for each granule of eight channels as stored, which
+    one of the model it is, if that is not the same."""
 
     name: str
     onnx_name: str
@@ -217,6 +244,7 @@ class Tensor:
     pos: int
     pixel: int
     ddr: int | None = None
+    order: tuple[int, ...] = ()
 
     @property
     def bytes(self) -> int:

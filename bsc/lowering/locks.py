@@ -62,7 +62,7 @@ class Step:
             self.lock,
             tuple(self.acquire),
             tuple(self.release),
-        )
+        ).like(self.instr)
 
 
 @dataclass(frozen=True)

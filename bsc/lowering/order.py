@@ -9,31 +9,20 @@ pongs; that is the stages' own affair and no hazard here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
 from bsc.asm.footprint import Access
 from bsc.asm.isa import Engine
+from bsc.asm.program import IntArray
 
 Flags = npt.NDArray[np.bool_]
 
 _ENGINES = list(Engine)
 _NUMBER = {engine: number for number, engine in enumerate(_ENGINES)}
 
-_RECORD = np.dtype(
-    [
-        ("lo", np.int64),
-        ("hi", np.int64),
-        ("index", np.int64),
-        ("engine", np.int64),
-        ("layer", np.int64),
-        ("neighbour", np.int64),
-        ("writes", np.bool_),
-    ]
-)
+_LO, _HI, _ENGINE, _SIDE, _INDEX, _LAYER, _WRITES = range(7)
+"""The rows of the table of records; a column is a record."""
 
 
 class Hazards:
@@ -61,46 +50,46 @@ class _Records:
 
     def __init__(self, memory: str) -> None:
         self._at_cores = memory == "core"
-        self._table = np.zeros(64, _RECORD)
+        self._table: IntArray = np.zeros((7, 64), np.int64)
         self._count = 0
 
     def collisions(
         self, access: Access, engine: Engine, layer: int
     ) -> list[tuple[tuple[int, int], int]]:
         """Those that an access must wait for: engine and side, and the instruction."""
-        old = self._table[: self._count]
-        found = (old["lo"] < access.hi) & (access.lo < old["hi"])
-        found &= old["engine"] != _NUMBER[engine]
+        old = self._table[:, : self._count]
+        found = (old[_LO] < access.hi) & (access.lo < old[_HI])
+        found &= old[_ENGINE] != _NUMBER[engine]
         if not access.writes:
-            found &= old["writes"]
+            found &= old[_WRITES] != 0
         if self._at_cores:
-            found &= old["layer"] != layer
-        hits = old[found]
-        columns: Sequence[list[int]] = [
-            hits[name].tolist() for name in ("engine", "neighbour", "index")
-        ]
-        return [((e, side), index) for e, side, index in zip(*columns, strict=True)]
+            found &= old[_LAYER] != layer
+        hits = old[_ENGINE : _INDEX + 1, found].T.tolist()
+        return [((e, side), index) for e, side, index in hits]
 
     def remember(self, access: Access, index: int, engine: Engine, layer: int) -> None:
         """Add a record; what it covers need not be looked at any more."""
-        old = self._table[: self._count]
-        kept = old[~self._covered(old, access, _NUMBER[engine], layer)]
-        if len(kept) == len(self._table):
-            self._table = np.zeros(2 * len(kept), _RECORD)
-        self._table[: len(kept)] = kept
+        old = self._table[:, : self._count]
+        covered = self._covered(old, access, _NUMBER[engine], layer)
+        if covered.any():
+            old = old[:, ~covered]
+            self._count = old.shape[1]
+            self._table[:, : self._count] = old
+        elif self._count == self._table.shape[1]:
+            self._table = np.concatenate([old, np.zeros_like(old)], axis=1)
         number, side = _NUMBER[engine], access.neighbour
-        new = (access.lo, access.hi, index, number, layer, side, access.writes)
-        self._table[len(kept)] = new
-        self._count = len(kept) + 1
+        new = (access.lo, access.hi, number, side, index, layer, access.writes)
+        self._table[:, self._count] = new
+        self._count += 1
 
-    def _covered(self, old: npt.NDArray[Any], access: Access, engine: int, layer: int) -> Flags:
+    def _covered(self, old: IntArray, access: Access, engine: int, layer: int) -> Flags:
         """Whether waiting for the new one is as good as waiting for the old one too: it
         writes all those bytes (and so has waited itself), or reads them on the same engine
         from the same side."""
-        inside = (access.lo <= old["lo"]) & (old["hi"] <= access.hi)
-        same = old["engine"] == engine
+        inside = (access.lo <= old[_LO]) & (old[_HI] <= access.hi)
+        same = old[_ENGINE] == engine
         if self._at_cores:
-            inside &= (old["layer"] != layer) | same
+            inside &= (old[_LAYER] != layer) | same
         if access.writes:
             return inside
-        return inside & ~old["writes"] & same & (old["neighbour"] == access.neighbour)
+        return inside & (old[_WRITES] == 0) & same & (old[_SIDE] == access.neighbour)

@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 
 from bsc.arch import Arch
-from bsc.asm.packed import packed_size, pieces
+from bsc.asm.packed import packed_size, pieces_of
 from bsc.asm.program import IntArray
 from bsc.geometry import CHANNEL_GRANULE, ceil_div, lengths
 from bsc.tiling.layer import LayerShape
@@ -40,6 +40,7 @@ class ChannelSplit:
         self.layer = layer
         self.cout = cout
         self.cin = cin
+        self._pieces: tuple[Arch, IntArray, IntArray] | None = None
 
     @cached_property
     def chunk_bounds(self) -> tuple[int, ...]:
@@ -116,6 +117,18 @@ class ChannelSplit:
     # Weights -----------------------------------------------------------------------------
 
     @cached_property
+    def weight_bounds(self) -> tuple[tuple[int, ...], ...]:
+        """The boundaries that weights are cut at: equal for two layers with the same weight
+        that also pack it alike."""
+        lo, hi = (bounds[:, :, 0] for bounds in self.cout_ranges)
+        return (
+            lo.shape,
+            tuple(lo.ravel().tolist()),
+            tuple(hi.ravel().tolist()),
+            self.chunk_bounds,
+        )
+
+    @cached_property
     def stored_blocks(self) -> IntArray:
         """Blocks of each subvolume that are stored: (passes, chunks, rows)."""
         weight = self.layer.weight
@@ -154,11 +167,15 @@ class ChannelSplit:
 
         A memtile holds its pieces in the order in which the cores use them.
         """
+        if self._pieces is None or self._pieces[0] is not arch:
+            self._pieces = arch, *self._cut_weights(arch)
+        return self._pieces[1:]
+
+    def _cut_weights(self, arch: Arch) -> tuple[IntArray, IntArray]:
         sizes = np.zeros((self.pass_count, self.chunk_count, len(arch.weight_links)), np.int64)
         for row in range(self.layer.row_count):
-            links = arch.links_of_row(row)
-            for p, k in self.subvolumes():
-                sizes[p, k, links] = pieces(int(self.weight_sizes[p, k, row]), len(links))
+            links = list(arch.links_of_row(row))
+            sizes[:, :, links] = pieces_of(self.weight_sizes[:, :, row], len(links))
         offsets = np.zeros_like(sizes)
         for memtile in range(arch.memtiles):
             own = [i for i, (m, _) in enumerate(arch.weight_links) if m == memtile]

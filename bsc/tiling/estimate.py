@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bsc.arch import Arch
-from bsc.asm.packed import pieces
+from bsc.asm.packed import pieces_of
 from bsc.asm.program import IntArray
 from bsc.cost.rates import matrix_cycles
 from bsc.tiling.channels import ChannelSplit
@@ -226,5 +226,5 @@ def _shares(sizes: IntArray, links: int) -> list[IntArray]:
     """The pieces of `sizes` bytes over the links of a row."""
     if links == 1:
         return [sizes]
-    cut = np.array([pieces(size, links) for size in sizes.reshape(-1).tolist()])
+    cut = pieces_of(sizes.reshape(-1), links)
     return list(cut.T.reshape(links, *sizes.shape))

@@ -11,6 +11,7 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -38,7 +39,9 @@ class Line:
     taker: End
     sources: IntArray
     """For each part of the taker the parts of the giver on its tiles, the first repeated to
-    fill up; for a part that takes nothing all are one beyond the last."""
+    fill up; for a part that takes nothing all are one beyond the last, `givers`."""
+    givers: int
+    """Parts of the giver."""
     given: int = 0
     taken: int = 0
     gone: int = 0
@@ -60,7 +63,24 @@ class Line:
             return None
         while self.waiting[0][0] < needed:
             self.waiting.popleft()
-        return self.waiting[0][1][self.sources].max(axis=1)
+        known = self.waiting[0][1]
+        if self._one_to_one:
+            return known
+        if self._all_take:
+            return known[self.sources].max(axis=1)
+        padded = np.zeros((self.givers + 1, *known.shape[1:]), np.int64)
+        padded[:-1] = known
+        return padded[self.sources].max(axis=1)
+
+    @cached_property
+    def _all_take(self) -> bool:
+        """Whether there is a giver for each part of the taker."""
+        return bool((self.sources < self.givers).all())
+
+    @cached_property
+    def _one_to_one(self) -> bool:
+        """Whether each part of the giver gives to the same part of the taker."""
+        return self.sources.tolist() == [[part] for part in range(self.givers)]
 
     def give(self, amount: int, clocks: IntArray) -> None:
         """Give units; `clocks` are those of all parts of the giver, at the end of a step."""
@@ -68,9 +88,7 @@ class Line:
         if self.giver.where == "all":
             # A release in every column comes once all columns have come so far.
             clocks = np.broadcast_to(clocks.max(axis=0), clocks.shape)
-        known = np.zeros((len(clocks) + 1, *clocks.shape[1:]), np.int64)
-        known[:-1] = clocks
-        self.waiting.append((self.given, known))
+        self.waiting.append((self.given, clocks))
 
     def highest(self, channels: Channels) -> int:
         """The value after the last release, if the taker has done no more than it must.
@@ -80,7 +98,7 @@ class Line:
         """
         first = channels.first[self.taker.engine] + np.arange(len(self.sources))
         known = self.waiting[-1][1]
-        used = self.sources[:, 0] < len(known) - 1
+        used = self.sources[:, 0] < self.givers
         done = int(known[self.sources[used], first[used, None]].min()) if used.any() else 0
         count = bisect_left(self.steps, done + 1)
         self.gone = self.totals[count - 1] if count else 0
@@ -166,4 +184,4 @@ def _line(lock: Lock, giver: End, taker: End, names: Sequence[str], channels: Ch
     parts = [sorted({givers[tile] for tile in tiles}) or [nobody] for tiles in takers]
     width = max(map(len, parts))
     sources = np.array([[*p, *p[:1] * (width - len(p))] for p in parts], np.int64)
-    return Line(lock, giver, taker, sources)
+    return Line(lock, giver, taker, sources, nobody)

@@ -22,13 +22,16 @@ import numpy as np
 
 from bsc.asm.isa import Engine
 from bsc.asm.order import stage_order
-from bsc.asm.program import IntArray, Program
+from bsc.asm.program import Instr, IntArray, Program
 from bsc.errors import BscError
 from bsc.verify.chains import Line, lines
 from bsc.verify.reach import CORE_ENGINES, Channels
 
 CORE_COLUMN = {engine: column for column, engine in enumerate(CORE_ENGINES)}
 """Where an engine stands in `Runs.at_cores`."""
+
+_Use = tuple[int, int, list[Line]]
+"""An acquire or release: its period, the amount, and the lines that are used in turn."""
 
 
 @dataclass(frozen=True)
@@ -60,10 +63,6 @@ class Clocks:
             engine: np.zeros((count, channels.count), np.int64)
             for engine, count in channels.parts.items()
         }
-        self.own = {
-            engine: (np.arange(count), channels.first[engine] + np.arange(count))
-            for engine, count in channels.parts.items()
-        }
         self.done = dict.fromkeys(Engine, 0)
         self.position = 0
         shared = [channels.first[e] + channels.of_core[e] for e in CORE_ENGINES]
@@ -75,35 +74,54 @@ class Clocks:
         found: dict[int, Runs] = {}
         for stage in stages:
             starts: dict[int, list[tuple[int, int, IntArray]]] = {i: [] for i in stage}
+            uses = [self._uses(self.instrs[i]) for i in stage]
             for member, iteration in stage_order([self.instrs[i] for i in stage]):
-                starts[stage[member]].append(self._step(stage[member], iteration))
+                step = self._step(stage[member], iteration, *uses[member])
+                starts[stage[member]].append(step)
             for index, steps in starts.items():
                 found[index] = self._runs(self.instrs[index].spec.engine, steps)
         return [found[index] for index in range(len(self.instrs))]
 
-    def _step(self, index: int, iteration: int) -> tuple[int, int, IntArray]:
-        instr = self.instrs[index]
-        engine = instr.spec.engine
+    def _uses(self, instr: Instr) -> tuple[Engine, list[_Use], list[_Use]]:
+        """What an instruction is, acquires and releases, with the lines instead of names."""
+        acquires, releases = (
+            [(u.period, u.amount, [self.lines[name] for name in u.names]) for u in uses]
+            for uses in (instr.acquires, instr.releases)
+        )
+        return instr.spec.engine, acquires, releases
+
+    def _step(
+        self,
+        index: int,
+        iteration: int,
+        engine: Engine,
+        acquires: list[_Use],
+        releases: list[_Use],
+    ) -> tuple[int, int, IntArray]:
+        """One iteration: the clock with which it starts, and its numbers in the text and on
+        its channels."""
         number = self.done[engine] = self.done[engine] + 1
         self.position += 1
         start = self.clock[engine]
-        for use in instr.acquires:
-            if use.acquires_at(iteration):
-                known = self.lines[use.at(iteration)].take(use.amount, number)
+        for period, amount, turns in acquires:
+            turn, rest = divmod(iteration, period)
+            if not rest:
+                known = turns[turn % len(turns)].take(amount, number)
                 start = start if known is None else np.maximum(start, known)
         end = start.copy()
-        end[self.own[engine]] = number
+        # Part p of the engine is channel first + p.
+        end.reshape(-1)[self.channels.first[engine] :: self.channels.count + 1] = number
         self.clock[engine] = end
-        for use in instr.releases:
-            if use.releases_at(iteration):
-                line = self.lines[use.at(iteration)]
-                line.give(use.amount, end)
-                self._check_limit(line, index)
+        for period, amount, turns in releases:
+            turn, rest = divmod(iteration, period)
+            if rest == period - 1:
+                line = turns[turn % len(turns)]
+                line.give(amount, end)
+                if line.bound > self.limit:
+                    self._check_limit(line, index)
         return self.position, number, start
 
     def _check_limit(self, line: Line, index: int) -> None:
-        if line.bound <= self.limit:
-            return
         if (value := line.highest(self.channels)) > self.limit:
             raise BscError(
                 f"{self.names[index]} may raise {line.lock.name} to {value} before "

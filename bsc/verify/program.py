@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from bsc.arch import Arch
 from bsc.asm.dimensions import dimensions
 from bsc.asm.footprint import Access, Extent, extents
-from bsc.asm.isa import DDR_ENGINES, Engine
+from bsc.asm.isa import DDR_ENGINES
 from bsc.asm.order import stage_order, units
 from bsc.asm.program import Instr, Layer, Program, Ready, Slots, Stage
 from bsc.errors import BscError
@@ -189,29 +189,37 @@ def _core(instr: Instr) -> Slots | None:
 
 def _run_locks(unit: list[Instr], program: Program, values: dict[str, int]) -> None:
     """Take and give locks in text order; all tiles of a kind do the same."""
+    _check_tiles(unit, program)
+    uses = [(instr.acquires, instr.releases) for instr in unit]
     for index, iteration in stage_order(unit):
-        instr = unit[index]
-        for use in instr.acquires:
+        acquires, releases = uses[index]
+        for use in acquires:
             if use.acquires_at(iteration):
-                _change(use.at(iteration), -use.amount, instr, program, values)
-        for use in instr.releases:
+                _change(use.at(iteration), -use.amount, unit[index], program, values)
+        for use in releases:
             if use.releases_at(iteration):
-                _change(use.at(iteration), use.amount, instr, program, values)
+                _change(use.at(iteration), use.amount, unit[index], program, values)
+
+
+def _check_tiles(unit: Sequence[Instr], program: Program) -> None:
+    """Computations use locks of cores."""
+    for instr in unit:
+        for use in (*instr.acquires, *instr.releases) if instr.spec.is_compute else ():
+            for name in use.names:
+                if (tile := program.locks[name].tile) != "core":
+                    raise BscError(f"{instr.mnemonic} does not reach {tile} lock {name}")
 
 
 def _change(name: str, by: int, instr: Instr, program: Program, values: dict[str, int]) -> None:
-    tile = program.locks[name].tile
-    if instr.spec.engine is Engine.COMP and tile != "core":
-        raise BscError(f"{instr.mnemonic} does not reach {tile} lock {name}")
-    values[name] += by
-    if values[name] < 0:
+    value = values[name] = values[name] + by
+    if value < 0:
         raise BscError(
-            f"{instr.mnemonic} acquires {name} when it is {values[name] - by}, {-by} needed: "
+            f"{instr.mnemonic} acquires {name} when it is {value - by}, {-by} needed: "
             f"in text order this waits for ever; {_next_release(name, instr, program)}"
         )
-    if values[name] > program.arch.lock_max:
+    if value > program.arch.lock_max:
         raise BscError(
-            f"{instr.mnemonic} raises {name} to {values[name]}; a lock goes up to "
+            f"{instr.mnemonic} raises {name} to {value}; a lock goes up to "
             f"{program.arch.lock_max}"
         )
 

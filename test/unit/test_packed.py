@@ -10,7 +10,16 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from varied_networks import compiled, random_arch, varied_network
 
-from bsc.asm.packed import Bytes, Mask, PackedShape, pack, packed_size, pieces, unpack
+from bsc.asm.packed import (
+    Bytes,
+    Mask,
+    PackedShape,
+    pack,
+    packed_size,
+    pieces,
+    pieces_of,
+    unpack,
+)
 from bsc.asm.parser import parse_program
 from bsc.cost.network import cost_of
 from bsc.errors import BscError
@@ -85,6 +94,7 @@ def test_links_carry_whole_words_and_all_of_them(words: int, links: int):
     assert sum(parts) == 4 * words
     assert all(part % 4 == 0 for part in parts)
     assert max(parts) <= 4 * -(-words // links)
+    assert pieces_of(np.array([[4 * words, 0]]), links).tolist() == [[list(parts), [0] * links]]
 
 
 @given(subvolumes(), st.data())

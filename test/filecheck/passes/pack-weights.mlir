@@ -28,6 +28,13 @@
 // HALVES: packed = array<i64: 0, 100, 136, 136>
 // HALVES: packed = array<i64: 136, 172, 272, 272>
 
+// Cut by H there are two operations that use the same weight in the same subvolumes: they load
+// the same bytes.
+// RUN: bsc-opt --detect-block-sparsity --split-width --split-cout --split-height=factor=2 --select-subvolume --pack-weights %s \
+// RUN:   | filecheck %s --check-prefix=SHARED
+// SHARED: packed = array<i64: 0, 100, 200, 200>
+// SHARED: packed = array<i64: 0, 100, 200, 200>
+
 bsw.weight @w : !bsw.weight<16x1x1x16, pos 7> {
   data = #bsw.payload<base64 "AAUAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA/wAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA==">}
 
