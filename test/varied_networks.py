@@ -156,7 +156,19 @@ def random_specs(seed: int) -> str:
             continue
         chosen = name in options and rng.random() < 0.5
         specs.append(f"{name}{{{options[name]}}}" if chosen else name)
-    return ",".join(specs)
+    return ",".join(random_stripes(seed) if s == "tile-depthwise" else s for s in specs)
+
+
+def random_stripes(seed: int, forced: float = 0.6) -> str:
+    """The pass `--tile-depthwise`, with rows and what becomes of the halo drawn at random;
+    `forced` is how likely rows are."""
+    rng = np.random.default_rng((seed, 3))
+    options: list[str] = []
+    if rng.random() < forced:
+        options.append(f"rows={rng.integers(1, 6)}")
+    if rng.random() < 0.7:
+        options.append(f"halo={rng.choice(['kept', 'recomputed'])}")
+    return f"tile-depthwise{{{' '.join(options)}}}" if options else "tile-depthwise"
 
 
 def random_arch(seed: int) -> Arch:

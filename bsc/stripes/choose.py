@@ -134,21 +134,22 @@ class Costs:
         while low <= high:
             count = (low + high) // 2
             stripes = stripes_of(chain, sorted(set(cut(chain.height, count))), keep)
-            if stripes is not None and not self.fit(chain, first, stripes, keep):
+            if stripes is not None and not self.fit(chain, first, stripes):
                 low = count + 1
                 continue
             # What reads only padding is too thin: it may still do with fewer stripes.
             best, high = stripes or best, count - 1
         return best
 
-    def fit(self, chain: Chain, first: int, stripes: list[Stripe], keep: bool) -> bool:
+    def fit(self, chain: Chain, first: int, stripes: list[Stripe]) -> bool:
         """Whether each step fits beside the other tensors of its stripe."""
         rows = [
             max((held.size for held in each if held), default=0)
             for each in zip(*(stripe.held for stripe in stripes), strict=True)
         ]
         held = [self._held(chain, tensor, rows[tensor]) for tensor in range(len(rows))]
-        lives = self._lives(chain, keep)
+        kept = {t for s in stripes for t, rows in enumerate(s.held) if rows != s.computed[t]}
+        lives = self._lives(chain, kept)
         for index, (_, target, needs) in enumerate(chain.steps):
             layer = shrunk(self.layers[first + index], self.arch, max(1, rows[target]))
             read: dict[int | None, list[int]] = {None: []}
@@ -166,11 +167,11 @@ class Costs:
             alone = footprint(layer, self.arch) - sum(map(sum, read.values()))
             if alone + own + sum(read[None]) > room:
                 return False
-            if keep and chain.keeps(target) and 2 * held[target] > room:
+            if target in kept and 2 * held[target] > room:
                 return False  # A copy reads the stripe before.
         return True
 
-    def _lives(self, chain: Chain, keep: bool) -> list[tuple[int, int]]:
+    def _lives(self, chain: Chain, kept: set[int]) -> list[tuple[int, int]]:
         """The first and last step of the chain at which each tensor of a stripe is there; one
         whose rows are kept is there until the next stripe."""
         lives = [(len(chain.steps), -1)] * len(chain.storages)
@@ -180,7 +181,7 @@ class Costs:
                     start, end = lives[tensor]
                     lives[tensor] = min(start, index), max(end, index)
         everywhere = (0, len(chain.steps))
-        return [everywhere if keep and chain.keeps(t) else life for t, life in enumerate(lives)]
+        return [everywhere if t in kept else life for t, life in enumerate(lives)]
 
     def _held(self, chain: Chain, tensor: int, rows: int) -> int:
         """Bytes of some rows of a tensor in the fullest memtile."""
