@@ -38,7 +38,8 @@ class Hazards:
         latest: dict[tuple[int, int], int] = {}
         own = [a for a in accesses if a.memory in self._records]
         for access in own:
-            for key, other in self._records[access.memory].collisions(access, engine, layer):
+            found = self._records[access.memory].collisions(access, engine, layer)
+            for key, other in found.items():
                 latest[key] = max(latest.get(key, -1), other)
         for access in own:
             self._records[access.memory].remember(access, index, engine, layer)
@@ -55,8 +56,8 @@ class _Records:
 
     def collisions(
         self, access: Access, engine: Engine, layer: int
-    ) -> list[tuple[tuple[int, int], int]]:
-        """Those that an access must wait for: engine and side, and the instruction."""
+    ) -> dict[tuple[int, int], int]:
+        """Of each engine and side the last instruction that an access must wait for."""
         old = self._table[:, : self._count]
         found = (old[_LO] < access.hi) & (access.lo < old[_HI])
         found &= old[_ENGINE] != _NUMBER[engine]
@@ -64,8 +65,9 @@ class _Records:
             found &= old[_WRITES] != 0
         if self._at_cores:
             found &= old[_LAYER] != layer
-        hits = old[_ENGINE : _INDEX + 1, found].T.tolist()
-        return [((e, side), index) for e, side, index in hits]
+        engines, sides, indices = old[_ENGINE : _INDEX + 1, found].tolist()
+        # Records are in the order of the text, so that the last one of a key stays.
+        return dict(zip(zip(engines, sides, strict=True), indices, strict=True))
 
     def remember(self, access: Access, index: int, engine: Engine, layer: int) -> None:
         """Add a record; what it covers need not be looked at any more."""
