@@ -93,6 +93,7 @@ def _add_tensor(program: Program, op: Operation) -> None:
         op.pos.value.data,
         op.pixel.value.data,
         ddr,
+        () if op.order is None else op.order.get_values(),
     )
 
 

@@ -31,7 +31,7 @@ from xdsl.rewriter import InsertPoint, Rewriter
 from bsc.dialects.bsw import SliceOp, WeightType
 from bsc.dialects.placement import Spread, SpreadAttr, SpreadAxis
 from bsc.dialects.qnn import ConcatOp, Conv2dOp, PoolOp, ReshapeOp, WeightedOp
-from bsc.dialects.qnn_attributes import ELIDED, PosAttr, elided_of, shape_of
+from bsc.dialects.qnn_attributes import ELIDED, ORDER, PosAttr, elided_of, shape_of
 from bsc.dialects.qnn_base import ComputeOp, Operand, Read
 from bsc.dialects.slices import Box, box_of, extract, insert, name_of
 from bsc.geometry import CHANNEL_GRANULE, Span, stored_channels
@@ -141,6 +141,9 @@ def _finish(op: ComputeOp, assembled: SSAValue) -> None:
     elided = [e for source in (op, target) for e in elided_of(source)]
     if elided:
         last.attributes[ELIDED] = ArrayAttr(elided)
+    order = (op if target is None else target).attributes.get(ORDER)
+    if order is not None:
+        last.attributes[ORDER] = order
     assembled.name_hint = replaced.name_hint
     replaced.replace_all_uses_with(assembled)
     if target is not None:
@@ -173,7 +176,8 @@ def piece_of(
     shape[dim] = hi - lo
     result = TensorType(op.result.type.element_type, shape, op.result.type.encoding)
     new = op.rebuilt(operands, result, _changes(op, dim, lo, hi))
-    new.attributes.pop(ELIDED, None)
+    for of_whole in (ELIDED, ORDER):
+        new.attributes.pop(of_whole, None)
     new.location = part_location(op, f"{_LETTER[dim]} {lo}:{hi}")
     return new
 
@@ -285,7 +289,8 @@ def cut_cin(op: WeightedOp, bounds: Sequence[int]) -> list[WeightedOp]:
             {"subvolume": None} if last else {**_OPEN, "rows": _rows_of_sum(op)},
         )
         if not last:
-            new.attributes.pop(ELIDED, None)
+            for of_whole in (ELIDED, ORDER):
+                new.attributes.pop(of_whole, None)
             new.location = part_location(op, f"cin {lo}:{hi}")
         Rewriter.insert_op(new, InsertPoint.before(op))
         partial = new.result

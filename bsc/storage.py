@@ -97,6 +97,11 @@ class Storages:
         storage = self.by_root.setdefault(root, Storage(root))
         storage.writes.append(Write(step, op, box_of(insert), insert))
 
+    def written_by(self, op: ComputeOp) -> Storage:
+        """The storage that an operation writes."""
+        insert = only_insert(op.result)
+        return self.by_root[op.result if insert is None else self._whole(insert)]
+
     def find(self, value: SSAValue) -> tuple[Storage, Box]:
         """The storage that holds `value`, and which part of it.
 

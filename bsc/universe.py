@@ -25,6 +25,7 @@ PASS_NAMES = (
     "schedule",
     "tile-depthwise",
     "split-height",
+    "balance-rows",
     "select-subvolume",
     "alloc-memtile",
     "pack-weights",

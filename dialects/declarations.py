@@ -16,6 +16,7 @@ from xdsl.utils.exceptions import VerifyException
 
 from bsc.dialects.machine import arch_around
 from bsc.dialects.qnn_attributes import HostAttr
+from bsc.geometry import CHANNEL_GRANULE, ceil_div
 
 TILES = ("core", "memtile", "ddr")
 """The kinds of tiles that have locks."""
@@ -23,7 +24,8 @@ TILES = ("core", "memtile", "ddr")
 
 @irdl_op_definition
 class TensorOp(IRDLOperation):
-    """A tensor: shape H, W, C, bytes of a pixel as stored, and its address in DDR if any."""
+    """A tensor: shape H, W, C, bytes of a pixel as stored, its address in DDR if any, and the
+    order of its granules of eight channels if that is not the model's."""
 
     name = "dataflow.tensor"
 
@@ -34,10 +36,11 @@ class TensorOp(IRDLOperation):
     pos = prop_def(IntegerAttr.constr(i64))
     pixel = prop_def(IntegerAttr.constr(i64))
     ddr = opt_prop_def(IntegerAttr.constr(i64))
+    order = opt_prop_def(DenseArrayBase.constr(i64))
 
     assembly_format = (
         "$tensor $onnx_name `shape` $shape `type` $element `pos` $pos `pixel` $pixel "
-        "(`ddr` $ddr^)? attr-dict"
+        "(`ddr` $ddr^)? (`order` $order^)? attr-dict"
     )
 
     def __init__(
@@ -49,6 +52,7 @@ class TensorOp(IRDLOperation):
         pos: int,
         pixel: int,
         ddr: int | None = None,
+        order: tuple[int, ...] = (),
     ):
         super().__init__(
             properties={
@@ -59,6 +63,7 @@ class TensorOp(IRDLOperation):
                 "pos": IntegerAttr(pos, i64),
                 "pixel": IntegerAttr(pixel, i64),
                 "ddr": None if ddr is None else IntegerAttr(ddr, i64),
+                "order": DenseArrayBase.from_list(i64, order) if order else None,
             }
         )
 
@@ -73,6 +78,12 @@ class TensorOp(IRDLOperation):
             raise VerifyException(
                 f"pixel is {self.pixel.value.data} bytes; {shape[2]} channels of "
                 f"{self.element.data} take {least}"
+            )
+        granules = ceil_div(shape[2], CHANNEL_GRANULE)
+        if self.order is not None and sorted(self.order.get_values()) != list(range(granules)):
+            raise VerifyException(
+                f"order must name each of the {granules} granules of {CHANNEL_GRANULE} channels "
+                f"once, not {list(self.order.get_values())}"
             )
         if self.ddr is not None and self.ddr.value.data < 0:
             raise VerifyException(f"ddr address {self.ddr.value.data} is negative")

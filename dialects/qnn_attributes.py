@@ -9,8 +9,10 @@ from typing import NamedTuple, cast
 
 from xdsl.dialects.builtin import (
     ArrayAttr,
+    DenseArrayBase,
     FixedBitwidthType,
     IntAttr,
+    IntegerType,
     StringAttr,
     TensorType,
     i8,
@@ -190,6 +192,11 @@ ELIDED = "qnn.elided"
 """The attribute that lists what an operation has made superfluous."""
 
 
+ORDER = "qnn.order"
+"""The attribute of what makes a tensor whose channels lie in another order than the model's:
+for each granule of eight channels in memory, which one of the model it is."""
+
+
 @irdl_attr_definition
 class ElidedAttr(ParametrizedAttribute):
     """
@@ -218,6 +225,13 @@ class ElidedAttr(ParametrizedAttribute):
             printer.print_string_literal(self.onnx_name.data)
             printer.print_string(", ")
             printer.print_string_literal(self.reason.data)
+
+
+def order_of(op: Operation | None) -> tuple[int, ...]:
+    """The order of the granules of the tensor that an operation makes; empty if it is the
+    model's."""
+    attr = op.attributes.get(ORDER) if op is not None else None
+    return () if attr is None else cast(DenseArrayBase[IntegerType], attr).get_values()
 
 
 def elided_of(op: Operation | None) -> tuple[ElidedAttr, ...]:

@@ -26,6 +26,7 @@ from bsc.asm.instr_parser import (
 from bsc.asm.isa import LAYER_OPS, VERSION
 from bsc.asm.program import Alias, Elided, Layer, Lock, Port, Program, Ready, Stage, Tensor
 from bsc.errors import BscError
+from bsc.geometry import CHANNEL_GRANULE, ceil_div
 
 _WORD = re.compile(r'\s*((?:[^\s"]+=)?"(?:[^"\\]|\\.)*"|[^\s"]+)(?=\s|$)')
 ZERO_POINTS = {"float32": 0, "int8": 0, "uint8": 128}
@@ -164,7 +165,7 @@ class _Reader:
     def _tensor(self, args: list[str], number: int) -> None:
         if len(args) < 2:
             raise BscError(".tensor needs a name and the ONNX name")
-        given = _keys(args[2:], ("shape", "type", "pos", "pixel"), ("ddr",))
+        given = _keys(args[2:], ("shape", "type", "pos", "pixel"), ("ddr", "order"))
         name = _fresh(args[0], self.program.tensors, "tensor")
         shape = parse_numbers(given["shape"])
         if len(shape) != 3 or min(shape) < 1:
@@ -179,7 +180,13 @@ class _Reader:
             parse_int(given["pos"]),
             parse_int(given["pixel"], least=1),
             parse_int(given["ddr"], least=0) if "ddr" in given else None,
+            parse_numbers(given["order"]) if "order" in given else (),
         )
+        granules = ceil_div(c, CHANNEL_GRANULE)
+        if tensor.order and sorted(tensor.order) != list(range(granules)):
+            raise BscError(f"order must name each of {granules} granules of channels once")
+        if tensor.order and c % CHANNEL_GRANULE and tensor.order[-1] != granules - 1:
+            raise BscError(f"order: the last granule has only {c % CHANNEL_GRANULE} channels")
         if tensor.pixel < c * (1 if tensor.type == "i8" else 4):
             raise BscError(f"pixel={tensor.pixel} is too small for {c} channels")
         self.program.tensors[name] = tensor
@@ -200,6 +207,8 @@ class _Reader:
         if tensor.ddr is None or tensor.type != "i8":
             raise BscError(f"{args[0]} is the host's, so it must be i8 and have a DDR address")
         dims = parse_numbers(given["dims"])
+        if tensor.order:
+            raise BscError(f"tensor {args[0]} has an order, which the host does not know")
         if math.prod(dims) != math.prod(tensor.shape):
             raise BscError(f"dims={given['dims']} do not have the size of {args[0]}")
         zero, wanted = parse_int(given["zero"]), ZERO_POINTS[given["dtype"]]

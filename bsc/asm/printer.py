@@ -70,9 +70,10 @@ def _arch(arch: Arch) -> Iterator[str]:
 
 def _tensor(tensor: Tensor) -> str:
     ddr = "" if tensor.ddr is None else f" ddr=0x{tensor.ddr:x}"
+    order = f" order={print_value(tensor.order)}" if tensor.order else ""
     return (
         f".tensor {tensor.name} {quote(tensor.onnx_name)} shape={print_value(tensor.shape)} "
-        f"type={tensor.type} pos={tensor.pos} pixel={tensor.pixel}{ddr}"
+        f"type={tensor.type} pos={tensor.pos} pixel={tensor.pixel}{ddr}{order}"
     )
 
 

@@ -13,7 +13,7 @@ from bsc.dialects.dataflow import ToDdrOp
 from bsc.dialects.network import Network, fail
 from bsc.dialects.placement import Memory, PlaceAttr
 from bsc.dialects.qnn import ReshapeOp
-from bsc.dialects.qnn_attributes import ElidedAttr, HostAttr, elided_of, position_of
+from bsc.dialects.qnn_attributes import ElidedAttr, HostAttr, elided_of, order_of, position_of
 from bsc.dialects.slices import tensor_name
 from bsc.geometry import stored_channels
 from bsc.lowering.located import placed
@@ -77,6 +77,7 @@ class Declarations:
             position_of(storage.type),
             stored_channels(c) * element,
             self._ddr_address(storage),
+            order_of(storage.root.owner) if isinstance(storage.root.owner, Operation) else (),
         )
 
     def _ddr_address(self, storage: Storage) -> int | None:

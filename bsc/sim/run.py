@@ -13,8 +13,9 @@ import numpy.typing as npt
 
 from bsc.asm.order import stage_order, units
 from bsc.asm.packed import Bytes
-from bsc.asm.program import Instr, Program, Ready, Tensor
+from bsc.asm.program import Instr, IntArray, Program, Ready, Tensor
 from bsc.errors import BscError
+from bsc.geometry import CHANNEL_GRANULE
 from bsc.numerics import Ints
 from bsc.sim import host
 from bsc.sim.box import Box
@@ -134,6 +135,8 @@ def _capture(machine: Machine, program: Program, ready: Ready, result: Result) -
         raise BscError(f"line {ready.line}: {ready.tensor} is not ready: {e}") from None
     raw = np.concatenate([piece.bytes for piece in pieces], axis=2 if ready.axis == "c" else 1)
     values = np.ascontiguousarray(raw).view(dtype)[:, :, : tensor.shape[2]]
+    if tensor.order:
+        values = values[:, :, _places(tensor)]
     nchw = np.ascontiguousarray(values.transpose(2, 0, 1))[None]
     if not tensor.onnx_name:
         result.others[tensor.name] = nchw
@@ -141,6 +144,12 @@ def _capture(machine: Machine, program: Program, ready: Ready, result: Result) -
     names = [tensor.onnx_name]
     names += [alias.onnx_name for alias in program.aliases if alias.of == ready.tensor]
     result.tensors |= dict.fromkeys(names, nchw)
+
+
+def _places(tensor: Tensor) -> IntArray:
+    """Where each channel of the model is stored."""
+    each = np.array(tensor.order)[:, None] * CHANNEL_GRANULE + np.arange(CHANNEL_GRANULE)
+    return np.argsort(each.reshape(-1))[: tensor.shape[2]]
 
 
 def _pieces(machine: Machine, tensor: Tensor, ready: Ready) -> list[Data]:

@@ -23,7 +23,7 @@ from xdsl.rewriter import InsertPoint, Rewriter
 from bsc.arch import Arch
 from bsc.dialects.placement import SpreadAttr
 from bsc.dialects.qnn import RequantizeOp
-from bsc.dialects.qnn_attributes import ELIDED, ElidedAttr, elided_of, shape_of
+from bsc.dialects.qnn_attributes import ELIDED, ORDER, ElidedAttr, elided_of, shape_of
 from bsc.dialects.slices import Box, extract, insert, tensor_name
 from bsc.splitting import H, extracted, part_location, piece_of
 from bsc.storage import Storage, Storages
@@ -152,6 +152,8 @@ class _Rewriter:
                 elided.append(ElidedAttr(name, _REASON))
         if elided:
             last.attributes[ELIDED] = ArrayAttr(elided)
+        if (order := _owner(root).attributes.get(ORDER)) is not None:
+            last.attributes[ORDER] = order
         root.replace_all_uses_with(self.whole.value)
         for op in reversed(old):
             if not any(result.uses for result in op.results):
