@@ -96,3 +96,38 @@ def test_nothing_moves_where_all_fits(tensors: list[Item]):
     before = [(item.assembled, list(item.resident)) for item in tensors]
     assert plan(tensors, {}, dict.fromkeys(range(STEPS), 10**6)) == []
     assert [(item.assembled, item.resident) for item in tensors] == before
+
+
+@given(items())
+def test_the_profile_is_the_load_of_each_step(item: Item):
+    loads = [load(item, item.resident, item.assembled, step) for step in range(STEPS)]
+    assert item.profile(STEPS).tolist() == loads
+
+
+def between(name: str, first: int, last: int, whole: int, staged: int) -> Item:
+    """A tensor that is written at one step and read at another; `staged` are the bytes of
+    the buffer for either if it goes to DDR."""
+    uses = [Use(step, staged, whole, EVERYWHERE, lambda spread: True) for step in (first, last)]
+    item = Item(name, lambda spread: whole, whole, (uses[0],), (uses[1],))
+    item.keep_all()
+    return item
+
+
+@given(st.data())
+def test_one_tensor_that_helps_many_steps_goes_first(data: st.DataObject):
+    """Four steps lack room.  A tensor that is there at all of them goes to DDR rather than two
+    that are there at two each, as long as its traffic is less than that of both."""
+    lacking = data.draw(st.integers(1, 50))
+    staged = data.draw(st.integers(1, 20))
+    short = data.draw(st.integers(lacking + staged, 200))
+    long = data.draw(st.integers(lacking, 2 * short - 1))
+    tensors = [
+        between("a", 1, 2, short, staged),
+        between("b", 3, 4, short, staged),
+        between("long", 0, 5, long, staged),
+    ]
+    capacity = 1000
+    fixed = dict.fromkeys(range(1, 5), capacity + lacking - short - long)
+    assert plan(tensors, fixed, dict.fromkeys(range(STEPS), capacity)) == []
+    assert [item.resident for item in tensors] == [[True], [True], [False]]
+    assert [item.traffic() for item in tensors] == [0, 0, 2 * long]
