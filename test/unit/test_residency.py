@@ -115,19 +115,17 @@ def between(name: str, first: int, last: int, whole: int, staged: int) -> Item:
 
 @given(st.data())
 def test_one_tensor_that_helps_many_steps_goes_first(data: st.DataObject):
-    """Four steps lack room.  A tensor that is there at all of them goes to DDR rather than two
-    that are there at two each, as long as its traffic is less than that of both."""
+    """Four steps lack room.  A tensor that is there at all of them goes to DDR rather than the
+    four that each of them reads, as long as its traffic is less than that of those."""
     lacking = data.draw(st.integers(1, 50))
     staged = data.draw(st.integers(1, 20))
     short = data.draw(st.integers(lacking + staged, 200))
-    long = data.draw(st.integers(lacking, 2 * short - 1))
-    tensors = [
-        between("a", 1, 2, short, staged),
-        between("b", 3, 4, short, staged),
-        between("long", 0, 5, long, staged),
-    ]
-    capacity = 1000
-    fixed = dict.fromkeys(range(1, 5), capacity + lacking - short - long)
+    long = data.draw(st.integers(lacking, 4 * short - 1))
+    brief = [between("brief", step - 1, step, short, staged) for step in range(1, 5)]
+    tensors = [*brief, between("long", 0, 5, long, staged)]
+    capacity = 2000
+    used = [sum(int(item.profile(STEPS)[step]) for item in tensors) for step in range(STEPS)]
+    fixed = {step: capacity + lacking - used[step] for step in range(1, 5)}
     assert plan(tensors, fixed, dict.fromkeys(range(STEPS), capacity)) == []
-    assert [item.resident for item in tensors] == [[True], [True], [False]]
-    assert [item.traffic() for item in tensors] == [0, 0, 2 * long]
+    assert [item.resident for item in tensors] == [[True]] * 4 + [[False]]
+    assert [item.traffic() for item in tensors] == [0] * 4 + [2 * long]
