@@ -9,6 +9,7 @@ piece may be shorter than the others, or empty.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -41,6 +42,16 @@ def cut(size: int, parts: int, granule: int = 1) -> tuple[int, ...]:
     """
     step = ceil_div(ceil_div(size, granule), parts) * granule
     return tuple(min(i * step, size) for i in range(parts + 1))
+
+
+def group_granule(outputs: int, inputs: int, granule: int) -> int:
+    """Where a grouped convolution can be cut between groups of `outputs` made from `inputs`
+    channels: at multiples of this the outputs are multiples of `granule`, and the inputs
+    whole granules of their own tensor."""
+    return outputs * math.lcm(
+        granule // math.gcd(granule, outputs),
+        CHANNEL_GRANULE // math.gcd(CHANNEL_GRANULE, inputs),
+    )
 
 
 def lengths(bounds: Sequence[int]) -> tuple[int, ...]:

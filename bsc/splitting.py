@@ -3,7 +3,8 @@
     Y = Conv(X, W) = sum over w of Conv(X_w, W)        (equation 7)
 
 A piece of the output reads the slice of each input that its window covers, halo included;
-padding stays with the pieces at the border.  The pieces are put together again with
+padding stays with the pieces at the border.  A grouped convolution is cut between groups, and
+a piece reads the input channels of its own.  The pieces are put together again with
 `tensor.insert_slice`, straight into the tensor that the operation itself was a piece of,
 if it was one, so that splits nest without copies.  A split of CIN makes a chain of
 partial sums instead.
@@ -13,10 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import TypeGuard
 
 from xdsl.dialects.builtin import (
     ArrayAttr,
     DenseArrayBase,
+    IntegerAttr,
     NameLoc,
     StringAttr,
     TensorType,
@@ -34,7 +37,7 @@ from bsc.dialects.qnn import ConcatOp, Conv2dOp, PoolOp, ReshapeOp, WeightedOp
 from bsc.dialects.qnn_attributes import ELIDED, ORDER, PosAttr, elided_of, shape_of
 from bsc.dialects.qnn_base import ComputeOp, Operand, Read
 from bsc.dialects.slices import Box, box_of, extract, insert, name_of
-from bsc.geometry import CHANNEL_GRANULE, Span, stored_channels
+from bsc.geometry import CHANNEL_GRANULE, Span, group_granule, stored_channels
 from bsc.placing import slice_spread
 from bsc.storage import only_insert
 
@@ -47,19 +50,17 @@ _LETTER = {H: "h", W: "w", C: "c"}
 def splittable(op: ComputeOp, dim: int) -> bool:
     """Whether the output can be cut along `dim`.
 
-    Not so: an alias, which computes nothing; the channels of a concat or of a grouped
-    convolution, whose pieces would not be operations of the same kind.
+    Not so: an alias, which computes nothing; the channels of a concat, whose pieces would not
+    be operations of the same kind.
     """
     if isinstance(op, ReshapeOp) or op.shape[dim] == 1:
         return False
-    if dim != C:
-        return True
-    return not isinstance(op, ConcatOp) and not _is_grouped(op)
+    return dim != C or not isinstance(op, ConcatOp)
 
 
 def cin_splittable(op: WeightedOp) -> bool:
     """Whether the input channels can be cut: all but those of a grouped convolution."""
-    return not _is_grouped(op) and op.weight_type.shape[3] > 1
+    return not is_grouped(op) and op.weight_type.shape[3] > 1
 
 
 def splits_left(op: ComputeOp, of_weights: bool = False) -> list[str]:
@@ -67,15 +68,24 @@ def splits_left(op: ComputeOp, of_weights: bool = False) -> list[str]:
     left: list[str] = []
     if not of_weights:
         left += [name for name, dim in (("height", H), ("width", W)) if splittable(op, dim)]
-    if splittable(op, C) and op.shape[C] > CHANNEL_GRANULE:
+    if splittable(op, C) and op.shape[C] > _granule_of(op):
         left.append("cout")
     if isinstance(op, WeightedOp) and cin_splittable(op):
         left += ["cin"] if op.weight_type.shape[3] > CHANNEL_GRANULE else []
     return left
 
 
-def _is_grouped(op: ComputeOp) -> bool:
+def is_grouped(op: ComputeOp) -> TypeGuard[Conv2dOp]:
+    """Whether an operation is a convolution of several groups; it is cut between them."""
     return isinstance(op, Conv2dOp) and op.group_count > 1
+
+
+def _granule_of(op: ComputeOp) -> int:
+    """The least piece of the output channels, as far as blocks of weights allow it."""
+    if not is_grouped(op):
+        return CHANNEL_GRANULE
+    outputs, inputs = op.shape[C] // op.group_count, op.weight_type.shape[3]
+    return group_granule(outputs, inputs, CHANNEL_GRANULE)
 
 
 def cut_output(op: ComputeOp, dim: int, bounds: Sequence[int]) -> list[ComputeOp]:
@@ -183,8 +193,14 @@ def piece_of(
 
 
 def _slice_of(op: ComputeOp, read: Read, dim: int, lo: int, hi: int) -> SSAValue:
+    if dim == C and read.all_channels:
+        if not is_grouped(op):
+            return read.value
+        # The groups that make these outputs read inputs of their own.
+        inputs, outputs = shape_of(read.value.type)[C], op.shape[C]
+        lo, hi = lo * inputs // outputs, hi * inputs // outputs
     if dim == C:
-        return read.value if read.all_channels else extracted(op, read.value, dim, lo, hi)
+        return extracted(op, read.value, dim, lo, hi)
     span = span_of(read, dim, lo, hi)
     return extracted(op, read.value, dim, span.lo, span.hi)
 
@@ -223,6 +239,9 @@ def _changes(op: ComputeOp, dim: int, lo: int, hi: int) -> dict[str, Attribute |
         changed["columns"] = None
     if dim == C:
         changed["rows"] = None
+        if is_grouped(op):
+            groups = (hi - lo) * op.group_count // op.shape[C]
+            changed["groups"] = IntegerAttr(groups, i64)
         if op.columns is not None:
             # Columns that share C keep what they have of the whole.
             offsets, sizes = (0, 0, 0, lo), (1, op.shape[H], op.shape[W], hi - lo)

@@ -16,7 +16,7 @@ import numpy as np
 from bsc.arch import Arch
 from bsc.asm.packed import packed_size, pieces_of
 from bsc.asm.program import IntArray
-from bsc.geometry import CHANNEL_GRANULE, ceil_div, lengths
+from bsc.geometry import CHANNEL_GRANULE, ceil_div, group_granule, lengths
 from bsc.tiling.layer import LayerShape
 
 
@@ -24,6 +24,15 @@ def channel_granule(layer: LayerShape) -> int:
     """Passes over COUT cut at multiples of this."""
     block = layer.weight.block[0] if layer.weight is not None else 1
     return math.lcm(CHANNEL_GRANULE, block)
+
+
+def piece_granule(layer: LayerShape) -> int:
+    """Splits of COUT in time cut at multiples of this: a piece of a grouped convolution has
+    whole groups, and reads whole granules of the input."""
+    weight = layer.weight
+    if weight is None or weight.groups == 1:
+        return channel_granule(layer)
+    return group_granule(*weight.of_group, channel_granule(layer))
 
 
 def chunk_granule(layer: LayerShape) -> int:

@@ -15,8 +15,14 @@ import numpy as np
 from bsc.arch import Arch
 from bsc.dialects.placement import Spread, SpreadAxis
 from bsc.geometry import Axis, cut, round_up, stored_channels
-from bsc.tiling.channels import channel_granule, chunk_granule
-from bsc.tiling.layer import LayerShape, Source, WeightShape, natural_spread
+from bsc.tiling.channels import channel_granule, chunk_granule, piece_granule
+from bsc.tiling.layer import (
+    LayerShape,
+    Source,
+    WeightShape,
+    grouped_weight,
+    natural_spread,
+)
 
 MEMTILE_ALIGN = 64
 """Buffers in a memtile start and end at multiples of this."""
@@ -70,7 +76,10 @@ def shrunk(
     if cout < c:
         row_bounds = cut(cout, arch.rows, channel_granule(layer))
     weight = layer.weight
-    if weight is not None and (cout < c or cin is not None):
+    if weight is not None and weight.groups > 1 and cout < c:
+        weight = _of_groups(weight, cout)
+        cin = weight.shape[3]
+    elif weight is not None and (cout < c or cin is not None):
         weight = _densest(weight, cout, cin or weight.shape[3])
     sources = tuple(
         _shrunk_source(s, layer, columns, (rows, width, cout, cin)) for s in layer.sources
@@ -125,10 +134,18 @@ def _densest(weight: WeightShape, cout: int, cin: int) -> WeightShape:
     return WeightShape((cout, kh, kw, cin), weight.block, gamma)
 
 
+def _of_groups(weight: WeightShape, cout: int) -> WeightShape:
+    """The groups of a weight that make `cout` channels."""
+    outputs, inputs = weight.of_group
+    groups = -(-cout // outputs)
+    _, kh, kw, _ = weight.shape
+    return grouped_weight((cout, kh, kw, groups * inputs), weight.block, groups)
+
+
 def parts_of_cout(layer: LayerShape, arch: Arch) -> int:
     """Pieces of COUT until the weights of one leave room for activations; without weights,
     until one pixel of one fits."""
-    channels, granule = layer.out[2], channel_granule(layer)
+    channels, granule = layer.out[2], piece_granule(layer)
     most = -(-channels // granule)
     for parts in range(1, most + 1):
         piece = int(max(np.diff(cout_bounds(layer, arch, parts))))
@@ -140,8 +157,9 @@ def parts_of_cout(layer: LayerShape, arch: Arch) -> int:
 
 
 def cout_bounds(layer: LayerShape, arch: Arch, parts: int) -> tuple[int, ...]:
-    """Boundaries of COUT: whole blocks for each row of cores, where there are enough."""
-    granule, channels = channel_granule(layer), layer.out[2]
+    """Boundaries of COUT: whole blocks for each row of cores, where there are enough; whole
+    groups of a grouped convolution."""
+    granule, channels = piece_granule(layer), layer.out[2]
     if channels >= granule * arch.rows * parts:
         granule *= arch.rows
     return cut(channels, parts, granule)
@@ -151,7 +169,7 @@ def parts_of_width(layer: LayerShape, arch: Arch) -> int:
     """Pieces of W until one row of the smallest piece of COUT fits."""
     for parts in range(1, layer.out[1] + 1):
         width = -(-layer.out[1] // parts)
-        if fits(shrunk(layer, arch, 1, width, channel_granule(layer)), arch):
+        if fits(shrunk(layer, arch, 1, width, piece_granule(layer)), arch):
             return parts
     return layer.out[1]
 
@@ -165,7 +183,7 @@ def parts_of_cin(layer: LayerShape, arch: Arch) -> int:
     for parts in range(1, most + 1):
         piece = int(max(np.diff(cut(cin, parts, granule))))
         limit = None if parts == 1 else piece
-        if fits(shrunk(layer, arch, 1, None, channel_granule(layer), limit), arch):
+        if fits(shrunk(layer, arch, 1, None, piece_granule(layer), limit), arch):
             return parts
     return most
 

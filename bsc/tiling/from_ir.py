@@ -19,7 +19,14 @@ from bsc.dialects.qnn_base import ComputeOp, Read
 from bsc.dialects.slices import box_of, name_of
 from bsc.geometry import CHANNEL_GRANULE, cut, stored_channels
 from bsc.storage import only_insert
-from bsc.tiling.layer import HWC, LayerShape, Source, WeightShape, natural_spread
+from bsc.tiling.layer import (
+    HWC,
+    LayerShape,
+    Source,
+    WeightShape,
+    grouped_weight,
+    natural_spread,
+)
 
 MNEMONICS: dict[type[ComputeOp], str] = {
     qnn.Conv2dOp: "CONV",
@@ -135,21 +142,8 @@ def weight_shape(weight: Weight, op: ComputeOp) -> WeightShape:
     _, kh, kw, _ = weight.op.type.shape
     shape = (o1 - o0, kh, kw, (i1 - i0) * groups)
     if groups > 1:
-        return WeightShape(shape, (b0, b1), _diagonal(shape, groups, (b0, b1)))
+        return grouped_weight(shape, (b0, b1), groups)
     gamma = weight.gamma()
     if gamma is None or (weight.op.format is not None and weight.op.format.data == "dense"):
         gamma = np.ones((-(-shape[0] // b0), -(-shape[3] // b1)), np.bool_)
     return WeightShape(shape, (b0, b1), gamma)
-
-
-def _diagonal(
-    shape: tuple[int, int, int, int], groups: int, block: tuple[int, int]
-) -> np.typing.NDArray[np.bool_]:
-    """The blocks that a group touches."""
-    cout, cin = shape[0] // groups, shape[3] // groups
-    gamma = np.zeros((-(-shape[0] // block[0]), -(-shape[3] // block[1])), np.bool_)
-    for g in range(groups):
-        rows = slice(g * cout // block[0], -(-(g + 1) * cout // block[0]))
-        cols = slice(g * cin // block[1], -(-(g + 1) * cin // block[1]))
-        gamma[rows, cols] = True
-    return gamma

@@ -113,6 +113,12 @@ class WeightShape:
     shape: tuple[int, int, int, int]
     block: tuple[int, int]
     gamma: npt.NDArray[np.bool_]
+    groups: int = 1
+
+    @property
+    def of_group(self) -> tuple[int, int]:
+        """Output and input channels of one group."""
+        return self.shape[0] // self.groups, self.shape[3] // self.groups
 
     def packed_shape(self, cout: int, cin: int, bias: bool) -> PackedShape:
         """The packed shape of a subvolume of `cout` x `cin` channels."""
@@ -134,6 +140,19 @@ class WeightShape:
         part = self.gamma[rows[0] : rows[1], cols[0] : cols[1]]
         out[: part.shape[0], : part.shape[1]] = part
         return out
+
+
+def grouped_weight(
+    shape: tuple[int, int, int, int], block: tuple[int, int], groups: int
+) -> WeightShape:
+    """The weight of a grouped convolution: stored are the blocks that a group touches."""
+    cout, cin = shape[0] // groups, shape[3] // groups
+    gamma = np.zeros((-(-shape[0] // block[0]), -(-shape[3] // block[1])), np.bool_)
+    for g in range(groups):
+        rows = slice(g * cout // block[0], -(-(g + 1) * cout // block[0]))
+        cols = slice(g * cin // block[1], -(-(g + 1) * cin // block[1]))
+        gamma[rows, cols] = True
+    return WeightShape(shape, block, gamma, groups)
 
 
 @dataclass(frozen=True)

@@ -15,15 +15,26 @@
 // CHECK:      qnn.global_avg_pool
 // CHECK-SAME: columns = #dataflow.spread<c [0, 0, 0, 8, 16]>
 
-// The channels of a grouped convolution are not cut: a slice would have other groups.
-// CHECK:      %g = qnn.conv2d %x, %k {groups = 2
+// A grouped convolution is cut between groups, and each piece reads the inputs of its own: here
+// one group is left, an ordinary convolution.
+// CHECK:      [[X0:%.*]] = tensor.extract_slice %x[0, 0, 0, 0] [1, 4, 4, 16]
+// CHECK:      [[K0:%.*]] = bsw.slice %k cout [0, 16] cin [0, 16]
+// CHECK-NEXT: qnn.conv2d [[X0]], [[K0]] {columns
+// CHECK:      [[X1:%.*]] = tensor.extract_slice %x[0, 0, 0, 16] [1, 4, 4, 16]
+// CHECK:      [[K1:%.*]] = bsw.slice %k cout [16, 32] cin [0, 16]
+// CHECK-NEXT: qnn.conv2d [[X1]], [[K1]] {columns
+
+// Six outputs of each of four groups: only after every fourth group do the outputs start a new
+// granule of eight, so that there is no piece smaller than the whole.
+// CHECK:      qnn.conv2d %u, %q {groups = 4
 // CHECK-NOT:  qnn.conv2d
 
 bsw.weight @w : !bsw.weight<10x1x1x16, pos 7> {data = #bsw.payload<splat 3, size 160>}
 bsw.weight @k : !bsw.weight<32x1x1x16, pos 7> {data = #bsw.payload<splat 1, size 512>}
+bsw.weight @q : !bsw.weight<24x1x1x4, pos 7> {data = #bsw.payload<splat 1, size 96>}
 
-func.func @main(%v : tensor<1x1x1x16xi8, #qnn.pos<5>>, %x : tensor<1x4x4x32xi8, #qnn.pos<5>>)
-    -> (tensor<1x1x1x10xi8, #qnn.pos<4>>, tensor<1x1x1x32xi8, #qnn.pos<5>>, tensor<1x4x4x32xi8, #qnn.pos<4>>) {
+func.func @main(%v : tensor<1x1x1x16xi8, #qnn.pos<5>>, %x : tensor<1x4x4x32xi8, #qnn.pos<5>>, %u : tensor<1x4x4x16xi8, #qnn.pos<5>>)
+    -> (tensor<1x1x1x10xi8, #qnn.pos<4>>, tensor<1x1x1x32xi8, #qnn.pos<5>>, tensor<1x4x4x32xi8, #qnn.pos<4>>, tensor<1x4x4x24xi8, #qnn.pos<4>>) {
   %w = bsw.get @w : !bsw.weight<10x1x1x16, pos 7>
   %k = bsw.get @k : !bsw.weight<32x1x1x16, pos 7>
   %y = qnn.dense %v, %w
@@ -34,5 +45,9 @@ func.func @main(%v : tensor<1x1x1x16xi8, #qnn.pos<5>>, %x : tensor<1x4x4x32xi8, 
   %g = qnn.conv2d %x, %k {groups = 2}
      : tensor<1x4x4x32xi8, #qnn.pos<5>>, !bsw.weight<32x1x1x16, pos 7>
     -> tensor<1x4x4x32xi8, #qnn.pos<4>>
-  func.return %y, %m, %g : tensor<1x1x1x10xi8, #qnn.pos<4>>, tensor<1x1x1x32xi8, #qnn.pos<5>>, tensor<1x4x4x32xi8, #qnn.pos<4>>
+  %q = bsw.get @q : !bsw.weight<24x1x1x4, pos 7>
+  %h = qnn.conv2d %u, %q {groups = 4}
+     : tensor<1x4x4x16xi8, #qnn.pos<5>>, !bsw.weight<24x1x1x4, pos 7>
+    -> tensor<1x4x4x24xi8, #qnn.pos<4>>
+  func.return %y, %m, %g, %h : tensor<1x1x1x10xi8, #qnn.pos<4>>, tensor<1x1x1x32xi8, #qnn.pos<5>>, tensor<1x4x4x32xi8, #qnn.pos<4>>, tensor<1x4x4x24xi8, #qnn.pos<4>>
 }
