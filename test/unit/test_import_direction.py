@@ -31,7 +31,7 @@ LAYERS = """
     sim dialects cost verify folder sessions
     frontend storage residency sidecar remarks interpreter oracle prepare arrays
     tiling codegen monitor validation
-    placing
+    balance placing
     splitting lowering
     stripes
     passes pipelines
