@@ -82,8 +82,8 @@ class TensorOp(IRDLOperation):
         granules = ceil_div(shape[2], CHANNEL_GRANULE)
         if self.order is not None and sorted(self.order.get_values()) != list(range(granules)):
             raise VerifyException(
-                f"order must name each of the {granules} granules of {CHANNEL_GRANULE} channels "
-                f"once, not {list(self.order.get_values())}"
+                f"order must name each of the {granules} granules of channels once, not "
+                f"{list(self.order.get_values())}"
             )
         if self.ddr is not None and self.ddr.value.data < 0:
             raise VerifyException(f"ddr address {self.ddr.value.data} is negative")
