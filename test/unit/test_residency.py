@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bsc.dialects.placement import Spread, SpreadAxis
@@ -12,6 +12,8 @@ from bsc.residency import Item, Use, plan
 
 STEPS = 6
 EVERYWHERE = Spread(SpreadAxis.ALL)
+patient = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""How long a busy machine takes is not what is tested."""
 
 
 @st.composite
@@ -73,6 +75,7 @@ def staged(item: Item, step: int) -> int:
     return load(item, [False] * len(item.resident), len(item.writes) == 1, step)
 
 
+@patient
 @given(
     st.lists(items(), min_size=1, max_size=5),
     st.dictionaries(st.integers(0, STEPS - 1), st.integers(1, 40)),
@@ -91,6 +94,7 @@ def test_every_step_fits_or_cannot(tensors: list[Item], fixed: dict[int, int], c
             assert needed <= capacity
 
 
+@patient
 @given(st.lists(items(), min_size=1, max_size=5))
 def test_nothing_moves_where_all_fits(tensors: list[Item]):
     before = [(item.assembled, list(item.resident)) for item in tensors]
@@ -98,6 +102,7 @@ def test_nothing_moves_where_all_fits(tensors: list[Item]):
     assert [(item.assembled, item.resident) for item in tensors] == before
 
 
+@patient
 @given(items())
 def test_the_profile_is_the_load_of_each_step(item: Item):
     loads = [load(item, item.resident, item.assembled, step) for step in range(STEPS)]
@@ -113,6 +118,7 @@ def between(name: str, first: int, last: int, whole: int, staged: int) -> Item:
     return item
 
 
+@patient
 @given(st.data())
 def test_one_tensor_that_helps_many_steps_goes_first(data: st.DataObject):
     """Four steps lack room.  A tensor that is there at all of them goes to DDR rather than the
