@@ -139,10 +139,14 @@ def _reorder(block: Block, ops: list[ComputeOp]) -> None:
     assert isinstance(terminator, ReturnOp)
     order: dict[Operation, None] = {}
     for op in ops:
-        _place(op, order)
-        for use in list(op.result.uses):
-            if isinstance(use.operation, InsertSliceOp) and use.operation.source == op.result:
-                _place(use.operation, order)
+        users = [use.operation for use in op.result.uses]
+        inserts = [u for u in users if isinstance(u, InsertSliceOp) and u.source == op.result]
+        # What it is written to stands before it: the pieces of another split will be there.
+        for insert in inserts:
+            if isinstance(insert.dest.owner, Operation):
+                _place(insert.dest.owner, order)
+        for each in (op, *inserts):
+            _place(each, order)
     for op in block.ops:
         if op is not terminator:
             _place(op, order)

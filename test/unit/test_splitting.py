@@ -71,6 +71,11 @@ def spec(name: str, factor: int | None) -> str:
 factors = st.one_of(st.none(), st.integers(1, 5))
 
 
+@pytest.mark.parametrize("seed", range(760, 768))
+def test_scheduled_pieces_are_split_again(seed: int):
+    Case(seed).check("split-width{factor=2},split-cout,schedule,split-height{factor=2}")
+
+
 @settings(deadline=None, max_examples=40)
 @given(
     st.integers(700, 760),
