@@ -96,7 +96,13 @@ def test_random_networks_under_any_timing(first: int):
 def test_blocks_and_splits_of_any_size(seeds: range):
     for seed in seeds:
         specs = random_specs(seed)
-        outcome = outcome_of(varied_network(seed), random_arch(seed), specs)
+        outcome = outcome_of(
+            varied_network(seed),
+            random_arch(seed),
+            specs,
+            timing_seeds=WITH_VALUES,
+            order_seeds=TIMINGS,
+        )
         assert outcome.kind != "wrong", f"seed {seed}, {specs}: {outcome.reason}"
         if outcome.kind == "refused":
             check_refusal(seed, outcome, specs)
