@@ -143,17 +143,23 @@ def _of_groups(weight: WeightShape, cout: int) -> WeightShape:
 
 
 def parts_of_cout(layer: LayerShape, arch: Arch) -> int:
-    """Pieces of COUT until the weights of one leave room for activations; without weights,
-    until one pixel of one fits."""
-    channels, granule = layer.out[2], piece_granule(layer)
-    most = -(-channels // granule)
-    for parts in range(1, most + 1):
-        piece = int(max(np.diff(cout_bounds(layer, arch, parts))))
-        if layer.weight is None and fits(shrunk(layer, arch, 1, 1, piece), arch):
-            return parts
-        if layer.weight is not None and weights_fit(shrunk(layer, arch, cout=piece), arch):
-            return parts
-    return most
+    """Pieces of COUT until the weights of one leave room for activations, and for one row of
+    them at least; without weights, until one pixel of one fits.
+
+    Where no piece leaves room for a row of all input channels, CIN will be cut too.
+    """
+    most = -(-layer.out[2] // piece_granule(layer))
+    sizes = {n: int(max(np.diff(cout_bounds(layer, arch, n)))) for n in range(1, most + 1)}
+    if layer.weight is None:
+        few = (n for n, c in sizes.items() if fits(shrunk(layer, arch, 1, 1, c), arch))
+        return next(few, most)
+    light = [n for n, c in sizes.items() if weights_fit(shrunk(layer, arch, cout=c), arch)]
+    cins = (None, chunk_granule(layer)) if layer.weight.groups == 1 else (None,)
+    for cin in cins:
+        for n in light:
+            if fits(shrunk(layer, arch, 1, None, sizes[n], cin), arch):
+                return n
+    return light[0] if light else most
 
 
 def cout_bounds(layer: LayerShape, arch: Arch, parts: int) -> tuple[int, ...]:
@@ -175,16 +181,18 @@ def parts_of_width(layer: LayerShape, arch: Arch) -> int:
 
 
 def parts_of_cin(layer: LayerShape, arch: Arch) -> int:
-    """Pieces of CIN until one row of the smallest piece of COUT fits."""
-    if layer.weight is None:
+    """Pieces of CIN until one row fits, of all output channels or else of the smallest piece
+    of COUT; one if a row of such a piece fits with all input channels."""
+    granule = piece_granule(layer)
+    if layer.weight is None or fits(shrunk(layer, arch, 1, None, granule), arch):
         return 1
-    cin, granule = layer.weight.shape[3], chunk_granule(layer)
-    most = -(-cin // granule)
-    for parts in range(1, most + 1):
-        piece = int(max(np.diff(cut(cin, parts, granule))))
-        limit = None if parts == 1 else piece
-        if fits(shrunk(layer, arch, 1, None, piece_granule(layer), limit), arch):
-            return parts
+    cin, step = layer.weight.shape[3], chunk_granule(layer)
+    most = -(-cin // step)
+    for cout in (None, granule):
+        for parts in range(2, most + 1):
+            piece = int(max(np.diff(cut(cin, parts, step))))
+            if fits(shrunk(layer, arch, 1, None, cout, piece), arch):
+                return parts
     return most
 
 

@@ -174,3 +174,17 @@ def test_a_pool_too_large_for_the_memtiles_is_split_by_channels(cols: int):
     arch = Arch("little", rows=2, cols=cols, memtile_bytes=2048)
     outcome = outcome_of(b.model(y), arch)
     assert outcome.kind == "ok", outcome.reason
+
+
+@pytest.mark.parametrize(("cout", "cin", "room"), [(53, 168, 131072), (16, 100, 16384)])
+def test_cout_is_cut_until_a_row_of_the_input_fits_beside_the_weights(
+    cout: int, cin: int, room: int
+):
+    """A window so wide that every memtile has all of the input's row: weights that take less
+    than half of a memtile leave no room for it; in the second case CIN must be cut as well."""
+    b = QdqBuilder()
+    x = b.input((1, cin, 17, 41))
+    y = b.conv(x, cout, (5, 9), strides=(2, 1), dilations=(4, 4))
+    arch = Arch("little", rows=3, cols=7, memtile_bytes=room, core_data_bytes=16384)
+    outcome = outcome_of(b.model(y), arch)
+    assert outcome.kind == "ok", outcome.reason
