@@ -65,7 +65,9 @@ class BalanceRowsPass(ModulePass):
                 assert isinstance(owner, Operation)
                 before = np.array(order_of(owner) or range(len(found)))
                 order = before[found].tolist()
-                owner.attributes[ORDER] = DenseArrayBase.from_list(i64, order)
+                owner.attributes.pop(ORDER, None)
+                if order != sorted(order):
+                    owner.attributes[ORDER] = DenseArrayBase.from_list(i64, order)
         for name, weight in links.weights.items():
             _reorder(weight, granules.get(("cout", name)), granules.get(("cin", name)))
 

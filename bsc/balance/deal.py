@@ -9,17 +9,20 @@ whatever the passes turn out to be.  Where they are known, the order is refined 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from bsc.asm.program import IntArray
 from bsc.balance.links import Group, Links, Maker, Part
-from bsc.balance.refine import Inputs, Layer, Outputs, refined
+from bsc.balance.refine import Inputs, Outputs, refined
 from bsc.geometry import CHANNEL_GRANULE, ceil_div
 from bsc.tiling.channels import ChannelSplit
 from bsc.tiling.from_ir import layer_shape
+
+Made = tuple[Part, Maker]
+"""A part of an axis of a weight, and an operation that computes or reads it."""
 
 
 @dataclass(frozen=True)
@@ -43,23 +46,42 @@ def _order(links: Links, group: Group) -> Order | None:
     if not made or group.size < 2 * unit or any(part.lo % unit for part in group.parts):
         return None
     units = group.size // unit
-    work = np.zeros(units, np.int64)
-    for part, maker in made:
-        work += _work(links, part, maker, unit)[:units]
+    read = [m for part in group.parts for m in _readers(links, part)]
+    if all(maker.op.subvolume is not None for _, maker in (*made, *read)):
+        places = _refined(links, made, read, unit, units)
+    else:
+        places = _dealt(links, made, unit, units)
+    if places is None or not (places != np.arange(units)).any():
+        return None
+    granules = np.arange(group.size)
+    granules[: units * unit] = (places[:, None] * unit + np.arange(unit)).reshape(-1)
+    return Order(group, granules)
+
+
+def _refined(
+    links: Links, made: Sequence[Made], read: Sequence[Made], unit: int, units: int
+) -> IntArray | None:
+    """The unit for each place, where passes and chunks are known."""
+    found = [_outputs(links, *each, unit, units) for each in made]
+    found += [_inputs(links, *each, unit, units) for each in read]
+    layers = [layer for layer in found if layer is not None]
+    # A unit that is in two pieces at once has no place that another one could take.
+    if len(layers) < len(found):
+        return None
+    if not any(np.ptp(layer.blocks, axis=0).any() for layer in layers):
+        return None
+    return refined(layers, units)
+
+
+def _dealt(links: Links, made: Sequence[Made], unit: int, units: int) -> IntArray | None:
+    """The unit for each place, such that the rows have about the same work."""
+    works = [_work(links, *each, unit)[:units] for each in made]
+    work = np.sum(works, axis=0)
     if not np.ptp(work):
         return None
-    if all(maker.op.subvolume is not None for _, maker in made):
-        read = [m for part in group.parts for m in _readers(links, part)]
-        layers: list[Layer] = [_outputs(links, *each, unit, units) for each in made]
-        layers += [_inputs(links, *each, unit, units) for each in read]
-        dealt = refined(layers, units)
-    else:
-        # All layers of a class share its order; the rows are those of the one with most to do.
-        part, maker = max(made, key=lambda m: float(_work(links, *m, unit).sum()))
-        dealt = _deal(work, _rows_of(part, maker, unit, units))
-    granules = np.arange(group.size)
-    granules[: units * unit] = (dealt[:, None] * unit + np.arange(unit)).reshape(-1)
-    return Order(group, granules)
+    # All layers of a class share its order; the rows are those of the one with most to do.
+    part, maker = made[int(np.argmax([w.sum() for w in works]))]
+    return _deal(work, _rows_of(part, maker, unit, units))
 
 
 def _split(links: Links, maker: Maker) -> ChannelSplit:
@@ -75,8 +97,9 @@ def _factor(split: ChannelSplit) -> float:
     return float(layer.sources[0].window.taps * layer.out[0] * layer.out[1])
 
 
-def _outputs(links: Links, part: Part, maker: Maker, unit: int, units: int) -> Outputs:
-    """A layer that computes a part: stored blocks by unit and chunk, and where units are."""
+def _outputs(links: Links, part: Part, maker: Maker, unit: int, units: int) -> Outputs | None:
+    """A layer that computes a part: stored blocks by unit and chunk, and where units are; None
+    if some unit is not all in one place."""
     split = _split(links, maker)
     weight = split.layer.weight
     assert weight is not None
@@ -88,14 +111,19 @@ def _outputs(links: Links, part: Part, maker: Maker, unit: int, units: int) -> O
     own = chunks[first : first + units * per_unit]
     blocks = own.reshape(units, per_unit, -1).sum(axis=1)
     lo, _ = split.cout_ranges
-    passes, rows = _place_of(lo[:, :, 0], (first + np.arange(units) * per_unit) * b0)
+    starts_of_units = (first + np.arange(units) * per_unit) * b0
+    passes, rows = _place_of(lo[:, :, 0], starts_of_units)
+    last = _place_of(lo[:, :, 0], starts_of_units + unit * CHANNEL_GRANULE - 1)
+    if (passes != last[0]).any() or (rows != last[1]).any():
+        return None
     others = split.stored_blocks.transpose(0, 2, 1).copy()
     np.subtract.at(others, (passes, rows), blocks)
     return Outputs(blocks, passes, rows, others, _factor(split))
 
 
-def _inputs(links: Links, part: Part, maker: Maker, unit: int, units: int) -> Inputs:
-    """A layer that reads a part: stored blocks by unit, pass and row, and chunks of units."""
+def _inputs(links: Links, part: Part, maker: Maker, unit: int, units: int) -> Inputs | None:
+    """A layer that reads a part: stored blocks by unit, pass and row, and chunks of units; None
+    if some unit is not all in one chunk."""
     split = _split(links, maker)
     weight = split.layer.weight
     assert weight is not None
@@ -109,6 +137,9 @@ def _inputs(links: Links, part: Part, maker: Maker, unit: int, units: int) -> In
     blocks = (before[-(-hi // b0)] - before[lo // b0]).transpose(2, 0, 1).copy()
     places = channel + np.arange(units) * per_unit * b1
     chunks = np.searchsorted(split.chunk_bounds, places, side="right") - 1
+    last = places + unit * CHANNEL_GRANULE - 1
+    if (chunks != np.searchsorted(split.chunk_bounds, last, side="right") - 1).any():
+        return None
     others = split.stored_blocks.transpose(1, 0, 2).copy()
     np.subtract.at(others, chunks, blocks)
     return Inputs(blocks, chunks.astype(np.int64), others, _factor(split))
