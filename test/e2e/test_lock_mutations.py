@@ -54,7 +54,7 @@ def _subject(name: str) -> Subject:
         x = b.conv(b.input((1, 8, 6, 4)), 24, (1, 1))
         y = b.conv(x, 8, (3, 3), pads=(1, 1, 1, 1), activation="Relu")
         model = b.model(b.binary("Add", b.conv(y, 24, (1, 1)), x))
-        memories = {"memtile_bytes": 1280, "core_data_bytes": 2048, "core_scratch_bytes": 1024}
+        memories = {"memtile_bytes": 1152, "core_data_bytes": 2048, "core_scratch_bytes": 1024}
     rows = 2 if name == "chain" else 1
     compiled = bsc.compile(model, Arch(name, rows=rows, cols=2, **memories))
     _, blob = load(compiled)
