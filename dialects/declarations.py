@@ -85,6 +85,9 @@ class TensorOp(IRDLOperation):
                 f"order must name each of the {granules} granules of channels once, not "
                 f"{list(self.order.get_values())}"
             )
+        rest = shape[2] % CHANNEL_GRANULE
+        if self.order is not None and rest and self.order.get_values()[-1] != granules - 1:
+            raise VerifyException(f"order: the last granule has only {rest} channels")
         if self.ddr is not None and self.ddr.value.data < 0:
             raise VerifyException(f"ddr address {self.ddr.value.data} is negative")
 

@@ -104,6 +104,7 @@ def _program(*body: str) -> str:
 
 
 _TENSOR = '.tensor t0 "t" shape=[2,4,8] type=i8 pos=3 pixel=8 ddr=0x0'
+_WIDE = '.tensor t0 "t" shape=[1,2,20] type=i8 pos=3 pixel=24 ddr=0x0 order=[1,0,2]'
 _COPY = "COPY iteration 1 in=0x0 out=0x40 h=1 w=1 c=8 xpos=3 post=round(3)"
 _LAYER = '.layer "x" op=requantize'
 
@@ -124,6 +125,19 @@ _REFUSED = [
     ([_TENSOR.replace("pos=3", "")], "pos is missing"),
     ([_TENSOR.replace("pos=3", "pos=3 pos=4")], "pos is given twice"),
     ([_TENSOR.replace("pos=3", "pos=3 poss=3")], "unknown key 'poss'; did you mean 'pos'?"),
+    ([_WIDE.replace("[1,0,2]", "[1,0]")], "order must name each of 3 granules of channels"),
+    ([_WIDE.replace("[1,0,2]", "[1,0,3]")], "order must name each of 3 granules of channels"),
+    ([_WIDE.replace("[1,0,2]", "[1,1,2]")], "order must name each of 3 granules of channels"),
+    ([_WIDE.replace("[1,0,2]", "1")], "'1' is not a list of numbers"),
+    ([_WIDE.replace("[1,0,2]", "[0,2,1]")], "order: the last granule has only 4 channels"),
+    (
+        [_WIDE, '.input t0 "x" dtype=int8 layout=NCHW dims=[1,20,1,2] zero=0'],
+        "tensor t0 has an order, which the host does not know",
+    ),
+    (
+        [_WIDE, '.output t0 "x" dtype=int8 layout=NCHW dims=[1,20,1,2] zero=0'],
+        "tensor t0 has an order, which the host does not know",
+    ),
     ([_TENSOR.replace('"t"', '"t')], "a quoted string is not closed"),
     ([_TENSOR.replace('"t"', "t")], "t is not a quoted string"),
     ([_TENSOR, '.input t0 "x" dtype=int4 layout=NCHW dims=[1,8,2,4] zero=0'], "dtype=int4"),

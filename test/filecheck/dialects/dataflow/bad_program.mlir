@@ -48,6 +48,21 @@ dataflow.program "p" {
 
 // -----
 
+// CHECK: Operation does not verify: order must name each of the 3 granules of channels once, not [1, 1, 2]
+dataflow.tensor "t0" "a" shape [4, 4, 24] type "i8" pos 4 pixel 24 order [1, 1, 2]
+
+// -----
+
+// CHECK: Operation does not verify: order must name each of the 3 granules of channels once, not [1, 0]
+dataflow.tensor "t0" "a" shape [4, 4, 24] type "i8" pos 4 pixel 24 order [1, 0]
+
+// -----
+
+// CHECK: Operation does not verify: order: the last granule has only 4 channels
+dataflow.tensor "t0" "a" shape [4, 4, 20] type "i8" pos 4 pixel 24 order [0, 2, 1]
+
+// -----
+
 // CHECK: Operation does not verify: shape is H, W, C, all positive, not [4, 0, 8]
 dataflow.tensor "t0" "a" shape [4, 0, 8] type "i8" pos 4 pixel 8
 

@@ -15,6 +15,10 @@ dataflow.program "doubled" attributes {
   dataflow.tensor "t1" "y" shape [4, 4, 8] type "i8" pos 3 pixel 8 ddr 128
   // CHECK-NEXT: dataflow.tensor "t2" "sums" shape [4, 4, 3] type "i32" pos 12 pixel 32
   dataflow.tensor "t2" "sums" shape [4, 4, 3] type "i32" pos 12 pixel 32
+  // The channels of a tensor may lie in another order than the model's: here its granule 2, then
+  // 0, then 1, each of eight channels.
+  // CHECK-NEXT: dataflow.tensor "t3" "mixed" shape [4, 4, 24] type "i8" pos 4 pixel 24 order [2, 0, 1]
+  dataflow.tensor "t3" "mixed" shape [4, 4, 24] type "i8" pos 4 pixel 24 order [2, 0, 1]
   // CHECK-NEXT: dataflow.port "input" "t0" #qnn.host<"x", "int8", "NCHW", [1, 8, 4, 4], zero 0>
   dataflow.port "input" "t0" #qnn.host<"x", "int8", "NCHW", [1, 8, 4, 4], zero 0>
   // CHECK-NEXT: dataflow.port "output" "t1" #qnn.host<"y", "uint8", "NHWC", [1, 4, 4, 8], zero 128>
