@@ -35,6 +35,7 @@ from bsc.dialects.instructions import (
     ProgramOp,
     StageOp,
 )
+from bsc.dialects.machine import arch_of
 from bsc.lowering.locks import LockChains, StageSteps, Step
 
 
@@ -54,7 +55,7 @@ class ChainLocksPass(ModulePass):
             Step(i, item.data, [index[token] for token in item.after])
             for i, item in enumerate(ops)
         ]
-        chains = LockChains(steps, _stages(program))
+        chains = LockChains(steps, _stages(program), arch_of(op).lock_max)
         chains.chain()
         first = program.body.block.first_op
         assert first is not None

@@ -14,7 +14,8 @@ the n-th release.  There are two sorts.
                             single slot takes both
 
 *Edges*, for all other tokens: released once when the earlier instruction is done, acquired
-once before the later one starts.  An edge that other locks already imply is left out.
+once before the later one starts.  An edge that other locks already imply is left out.  Where
+more units would wait to be taken than a lock can count, a second family takes over.
 Where a layer takes over core memory from an earlier one, its first LOADFM or its LOADWDM
 waits for the last WRITEFM of that layer, behind which everything else of it is done: one
 family each instead of one for every pair of engines, of which a core has too few.
@@ -22,6 +23,7 @@ family each instead of one for every pair of engines, of which a core has too fe
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -80,8 +82,10 @@ class StageSteps:
 class LockChains:
     """Gives locks to steps; `locks` are the families that were needed."""
 
-    def __init__(self, steps: Sequence[Step], stages: Sequence[StageSteps]):
+    def __init__(self, steps: Sequence[Step], stages: Sequence[StageSteps], most: int):
+        """`most` is the largest value of a lock."""
         self.steps = steps
+        self.most = most
         self.stages = stages
         self.by_layer: dict[int, list[StageSteps]] = {}
         for stage in stages:
@@ -238,7 +242,8 @@ class _Edges:
         self.layer_of: dict[int, int] = {}
         self.last_write: dict[int, int] = {}
         self.synced: dict[tuple[Engine, Engine, str], int] = {}
-        self.names: dict[tuple[Engine, Engine, str], str] = {}
+        self.names: dict[tuple[Engine, Engine, str], list[str]] = {}
+        self.takers: dict[str, list[int]] = {}
         self.numbers: dict[str, int] = {}
 
     def add(self) -> None:
@@ -327,13 +332,23 @@ class _Edges:
     def _lock(self, giver: Step, taker: Step, give_to: str, take_from: str) -> None:
         key = (giver.engine, taker.engine, take_from)
         tile, letter = _tile(giver.engine, taker.engine)
-        if key not in self.names:
+        known = self.names.setdefault(key, [])
+        # Units that are given and not yet taken when this one is given.
+        free = [n for n in known if self._pending(n, giver) < self.chains.most]
+        if not free:
             number = self.numbers.get(letter, 0)
             self.numbers[letter] = number + 1
-            self.names[key] = self.chains.family(f"{letter}_{number}", tile)
-        names = (self.names[key],)
+            free = [self.chains.family(f"{letter}_{number}", tile)]
+            known += free
+        names = (free[0],)
+        self.takers.setdefault(free[0], []).append(taker.index)
         giver.release.append(LockUse(names, 1, giver.instr.count, give_to))
         taker.acquire.append(LockUse(names, 1, taker.instr.count, take_from))
+
+    def _pending(self, name: str, giver: Step) -> int:
+        """How many instructions after `giver` take a lock, as far as is known."""
+        takers = self.takers[name]
+        return len(takers) - bisect_right(takers, giver.index)
 
 
 def _learn(known: _Known, more: _Known, engine: Engine | None = None, index: int = -1) -> None:

@@ -69,8 +69,13 @@ class Chain:
         return shape_of(self.storages[self.output].type)[H]
 
     def keeps(self, tensor: int) -> bool:
-        """Whether rows of a tensor can be copied from stripe to stripe: int8 of the inside."""
-        return tensor != self.output and self.storages[tensor].type.element_type != i32
+        """Whether rows of a tensor can be copied from stripe to stripe: int8 of the inside,
+        whose makers share all of W over the columns."""
+        storage = self.storages[tensor]
+        if tensor == self.output or storage.type.element_type == i32:
+            return False
+        width = shape_of(storage.type)[2]
+        return all(write.box.sizes[2] == width for write in storage.writes)
 
 
 class Stripe(NamedTuple):

@@ -125,17 +125,20 @@ def _sizes(tensor: SSAValue, place: Place, arch: Arch) -> list[int]:
 
 
 def _weight_sizes(module: ModuleOp, arch: Arch) -> dict[Operation, list[int]]:
-    """Bytes of packed weights in each memtile: the blob has them one after another."""
+    """Bytes of packed weights in each memtile: the blob has them one after another, equal
+    ones once."""
     blobs = [op for op in module.ops if isinstance(op, BlobOp)]
-    packed: list[tuple[Operation, tuple[int, ...]]] = []
+    packed: dict[Operation, tuple[int, ...]] = {}
     for op in module.walk():
         offsets = op.properties.get("packed")
         if isinstance(offsets, DenseArrayBase):
-            packed.append((op, tuple(int(n) for n in offsets.get_values())))
-    flat = [offset for _, offsets in packed for offset in offsets]
+            packed[op] = tuple(int(n) for n in offsets.get_values())
+    firsts = dict.fromkeys(packed.values())
+    flat = [offset for offsets in firsts for offset in offsets]
     ends = flat[1:] + [blob.data.data.size for blob in blobs if flat]
     sizes = [end - start for start, end in zip(flat, ends, strict=True)]
-    return {op: sizes[i * arch.cols : (i + 1) * arch.cols] for i, (op, _) in enumerate(packed)}
+    known = {o: sizes[i * arch.cols : (i + 1) * arch.cols] for i, o in enumerate(firsts)}
+    return {op: known[offsets] for op, offsets in packed.items()}
 
 
 def assert_disjoint(found: list[Region], capacity: int) -> None:

@@ -6,12 +6,15 @@ has acquired as often as that one, and all before it, have released.
 
 from __future__ import annotations
 
+import onnx
 import pytest
 import qdq_models
 from xdsl.context import Context
 
+import bsc
 from bsc.arch import Arch
 from bsc.asm.footprint import Access, accesses
+from bsc.asm.parser import parse_program
 from bsc.asm.program import Instr, Program
 from bsc.codegen import build_program
 from bsc.dialects.machine import ARCH, ArchAttr
@@ -125,3 +128,20 @@ def _sides(reader: list[Access], writer: list[Access]) -> set[str]:
         for write in writer
         if read.neighbour and write.writes and _meet([read], [write])
     }
+
+
+def _spilled() -> onnx.ModelProto:
+    """A residual network that goes through DDR if memtiles are small."""
+    b = qdq_models.QdqBuilder(1)
+    x = b.conv(b.input((1, 8, 12, 9)), 24, (1, 1))
+    y = b.conv(x, 8, (3, 3), pads=(1, 1, 1, 1), activation="Relu")
+    return b.model(b.binary("Add", b.conv(y, 24, (1, 1)), x))
+
+
+@pytest.mark.parametrize(("most", "families"), [(63, 1), (3, 2)])
+def test_a_lock_that_cannot_count_so_far_gets_help(most: int, families: int):
+    """Many WRITEs before the first LOAD that waits for one of them."""
+    memories = {"memtile_bytes": 1152, "core_data_bytes": 2048, "core_scratch_bytes": 1024}
+    compiled = bsc.compile(_spilled(), Arch("s", rows=1, cols=2, lock_max=most, **memories))
+    locks = [name for name in parse_program(compiled.program).locks if name.startswith("d_")]
+    assert len(locks) == families

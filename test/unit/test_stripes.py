@@ -14,7 +14,7 @@ from typing import NamedTuple
 import onnx
 import pytest
 from qdq_models import QdqBuilder
-from varied_networks import random_arch, varied_network
+from varied_networks import compiled, random_arch, random_specs, varied_network
 from xdsl.dialects.builtin import i32
 
 from bsc.arch import Arch, preset
@@ -351,3 +351,13 @@ def test_forced_rows_without_halo_take_what_costs_less():
             if min(seconds) < max(seconds):
                 ways.add(stripes == both[1])
     assert ways == {False, True}
+
+
+def test_columns_that_are_split_in_time_are_not_copied():
+    """Pieces of W are computed one after another, each shared over all columns: what they
+    make together has no columns of its own to be copied by."""
+    seed = 509
+    text, _ = compiled(varied_network(seed), random_arch(seed), random_specs(seed))
+    assert "tile-depthwise{rows=1 halo=kept}" in random_specs(seed)
+    assert "split-width{factor=4}" in random_specs(seed)
+    assert text
