@@ -30,7 +30,7 @@ def _tensor_lines(result: CheckResult) -> list[str]:
         return [_equal_line("of the program's outputs", result.made)]
     lines = [_equal_line("made by the program", result.made)]
     if result.elided:
-        text = "elided by fusion, run by the reference interpreter"
+        text = "elided, run by the reference interpreter"
         lines.append(_equal_line(text, result.elided))
     total = len(result.tensors) + len(result.unaccounted)
     lines.append(

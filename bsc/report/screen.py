@@ -37,7 +37,7 @@ def print_compiled(compiled: Compiled, path: Path, spent_s: float) -> None:
         "",
         *time_lines(compiled.cost),
         *host_lines(compiled.nodes),
-        f"{plural(len(compiled.elided), 'tensor')} of the model elided by fusion "
+        f"{plural(len(compiled.elided), 'tensor')} of the model elided by fusion or in stripes "
         "(listed in program.asm)",
         f"{path}: compiled for {compiled.arch.name} in {seconds(spent_s)}",
     )
