@@ -103,7 +103,7 @@ def test_every_tensor_equals_onnxruntimes(sparsity: float, arch: str, tmp_path: 
         np.testing.assert_array_equal(found, expected, name)
     assert not made.keys() & elided.keys()
     assert made.keys() | elided.keys() == net.expected.keys()
-    assert len(made) > 50
+    assert len(made) > 40
 
 
 @every_program
@@ -206,7 +206,16 @@ def test_what_does_not_fit_is_split_and_spilled(sparsity: float):
     roomy, tight = (compiled(sparsity, arch).program for arch in ARCHS)
     assert spills(tight)
     assert len(splits(tight)) > len(splits(roomy))
-    assert count(tight).ddr_write_bytes > 10 * count(roomy).ddr_write_bytes
+    assert count(tight).ddr_write_bytes > 2 * count(roomy).ddr_write_bytes
+
+
+@every_model
+def test_what_does_not_fit_is_made_in_stripes(sparsity: float):
+    roomy, tight = (parse_program(compiled(sparsity, arch).program) for arch in ARCHS)
+    striped = [
+        e.onnx_name for e in tight.elided if e.reason.startswith("made stripe by stripe")
+    ]
+    assert len(striped) == len(tight.elided) - len(roomy.elided) > 0
 
 
 def spills(text: str) -> set[str]:
