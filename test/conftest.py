@@ -1,1 +1,25 @@
-"""Its presence lets the tests import the helpers of this folder (`qdq_models`)."""
+"""What the tests share; its presence lets them import the helpers of this folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from commands import Bsc
+
+from bsc.tools.driver import invoke
+
+
+@pytest.fixture
+def bsc(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Bsc:
+    """Runs the command in a folder of its own: exit code, stdout, stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*argv: str) -> tuple[int, str, str]:
+        code = invoke(argv)
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return run

@@ -223,6 +223,19 @@ class QdqBuilder:
         )
 
 
+def random_pool(b: QdqBuilder, x: Signal, kernel: Pair, strides: Pair, pads: Pads) -> Signal:
+    """A pool with a window, or a relu where it does not fit; onnxruntime wants less padding
+    than kernel."""
+    top, left, bottom, right = (min(p, k - 1) for p, k in zip(pads, kernel * 2, strict=True))
+    pads = (top, left, bottom, right)
+    if min(windowed(x.dims, kernel, strides, pads)) < 1:
+        return b.unary("Relu", x)
+    if b.rng.random() < 0.5:
+        return b.pool("MaxPool", x, kernel, strides, pads)
+    include = int(b.rng.random() < 0.5)
+    return b.pool("AveragePool", x, kernel, strides, pads, count_include_pad=include)
+
+
 def windowed(
     dims: Sequence[int],
     kernel: Sequence[int],

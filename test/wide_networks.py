@@ -16,7 +16,7 @@ from collections.abc import Sequence
 import numpy as np
 import onnx
 from onnx import numpy_helper
-from qdq_models import Pads, Pair, QdqBuilder, Signal, windowed
+from qdq_models import Pads, Pair, QdqBuilder, Signal, random_pool, windowed
 
 from bsc.arch import Arch
 
@@ -148,16 +148,8 @@ def _conv(b: QdqBuilder, x: Signal, kind: str, activation: str | None) -> Signal
 
 
 def _pool(b: QdqBuilder, x: Signal) -> Signal:
-    """A pool; onnxruntime wants less padding than kernel."""
     kernel, strides, pads, _ = _window(b, x, dilated=False)
-    top, left, bottom, right = (min(p, k - 1) for p, k in zip(pads, kernel * 2, strict=True))
-    pads = (top, left, bottom, right)
-    if min(windowed(x.dims, kernel, strides, pads)) < 1:
-        return b.unary("Relu", x)
-    if _chance(b, 0.5):
-        return b.pool("MaxPool", x, kernel, strides, pads)
-    include = int(_chance(b, 0.5))
-    return b.pool("AveragePool", x, kernel, strides, pads, count_include_pad=include)
+    return random_pool(b, x, kernel, strides, pads)
 
 
 def _odd(b: QdqBuilder, x: Signal) -> Pair:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from commands import Bsc
 from hypothesis import given
 from hypothesis import strategies as st
 from packings import perfect_packing
@@ -16,26 +17,8 @@ from packings import perfect_packing
 from bsc.allocate import Buffer, busiest, check
 from bsc.allocate.table import COLUMNS, OFFSET, read_problem, write_solution
 from bsc.errors import BscError
-from bsc.tools.driver import invoke
 
 ROOT = Path(__file__).resolve().parents[2]
-
-Bsc = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def bsc(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Bsc:
-    """Runs the command in a folder of its own: exit code, stdout, stderr."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*argv: str) -> tuple[int, str, str]:
-        code = invoke(argv)
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return run
 
 
 def saved(buffers: Sequence[Buffer], name: str = "problem.csv") -> list[Buffer]:

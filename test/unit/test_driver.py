@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from commands import Bsc
 from onnx import TensorProto, helper, numpy_helper
 from small_models import INPUT, image, residual_network, save_image, saved
 
@@ -22,24 +23,6 @@ from bsc.arrays import read_arrays
 from bsc.folder import FILES
 from bsc.pipelines import NAMED_PIPELINES
 from bsc.tools import progress
-from bsc.tools.driver import invoke
-
-Bsc = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def bsc(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Bsc:
-    """Runs the command in a folder of its own: exit code, stdout, stderr."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*argv: str) -> tuple[int, str, str]:
-        code = invoke(argv)
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return run
 
 
 def spoilt(change: Callable[[onnx.ModelProto], None]) -> onnx.ModelProto:

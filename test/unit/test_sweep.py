@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
 from importlib import import_module
@@ -20,6 +20,7 @@ from typing import Any, cast
 
 import onnx
 import pytest
+from commands import Bsc
 from rich.console import Console
 from small_models import residual_network, saved
 from varied_networks import random_arch, varied_network
@@ -69,9 +70,6 @@ def threads() -> Generator[Workers]:
     """Workers in this process, so that tests can replace what they do."""
     with ThreadPoolExecutor(1) as executor:
         yield Workers(executor, lambda path: path)
-
-
-Bsc = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
@@ -482,7 +480,7 @@ def cluster() -> Generator[str]:
     """The address of a cluster of two workers, each a process."""
     distributed: Any = import_module("distributed")
     with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, dashboard_address=None
+        n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0"
     ) as local:
         yield local.scheduler_address
 
