@@ -19,7 +19,7 @@ EXTRAS_dev := [dev]
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test page check bench golden wheel clean
+.PHONY: help demo test page check bench golden cells wheel clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -48,6 +48,11 @@ bench: $(VENV)/run.stamp ## time and memory of passes and simulation; the golden
 
 golden: $(VENV)/run.stamp ## sweep the paper's Table 2 and write the golden metrics anew (10 min)
 	@$(BIN)/python benchmarks/golden_metrics.py --write
+
+cells: $(VENV)/run.stamp ## run every cell of Table 2: is each tensor onnxruntime's? (30 min)
+	@$(BIN)/bsc sweep --check --models resnet50,inception_v3,vgg16 --timing serial \
+		--arch paper-2x2,paper-3x3,paper-4x4,paper-5x5,paper-6x6,paper-7x7,paper-8x8 \
+		--sparsity 0,0.5 -o out/cells.json
 
 wheel: $(VENV)/run.stamp ## build a wheel and try it in a clean environment, outside this folder
 	@.ci/check-wheel $(BIN)/python

@@ -33,14 +33,17 @@ examples:
   bsc sweep --models resnet50 -o table.json        dense and half sparse on paper-4x4
   bsc sweep --models resnet50,vgg16 --arch paper-4x4,paper-5x5,npu1 --sparsity 0,0.5,0.75 \\
             -j 4 -o table.json
-  bsc sweep --models r50.onnx --timing serial -o table.json
+  bsc sweep --models r50.onnx --timing serial --check -o table.json
   bsc sweep --models resnet50 --dask tcp://10.0.0.7:8786 -o table.json
 
 \b
 MODEL is a built-in network, prepared with each sparsity, or a quantized .onnx file, which has
 the sparsity that it has. Results are kept in --cache: a sweep that was stopped, by Ctrl-C
 too, goes on where it was, and one that was done before takes a moment.
-A cell that cannot be compiled is a row with its reason, and exit code 1 in the end.
+With --check each program also runs, on a random input, and all quantized tensors of the model
+are compared with onnxruntime's, bit for bit.
+A cell that cannot be compiled, or is not equal, is a row with its reason, and exit code 1
+in the end.
 """
 
 
@@ -73,6 +76,9 @@ def sweep(
     dask: Annotated[
         str, typer.Option(metavar="ADDRESS", help="Compile on this dask.distributed cluster.")
     ] = "",
+    check: Annotated[
+        bool, typer.Option("--check", help="Run each program: every tensor as in onnxruntime?")
+    ] = False,
 ) -> None:
     """Compile many networks for many machines, and compare with the paper's Table 2.
 
@@ -87,7 +93,7 @@ def sweep(
         # Before the cache: a mistake in the command line leaves nothing behind.
         cells = make_cells(_names(models, "models"), _names(arch, "arch"), _shares(sparsity))
         kept = Cache(cache or output.parent / CACHE)
-        done = _run(cells, kept, jobs or _cores(), dask)
+        done = _run(cells, kept, jobs or _cores(), dask, check)
         rows = done.rows(timings)
         text = json.dumps(record(rows), indent=1, ensure_ascii=False)
         aside.write_text(f"{text}\n", encoding="utf-8")
@@ -95,7 +101,7 @@ def sweep(
     _tell(output, rows, done, time.perf_counter() - start)
 
 
-def _run(cells: Sequence[Cell], kept: Cache, jobs: int, dask: str) -> Sweep:
+def _run(cells: Sequence[Cell], kept: Cache, jobs: int, dask: str, check: bool) -> Sweep:
     """The sweep, with a bar; Ctrl-C ends it with a line."""
     from bsc.sweep import dask_workers, local_workers, sweep
 
@@ -104,7 +110,7 @@ def _run(cells: Sequence[Cell], kept: Cache, jobs: int, dask: str) -> Sweep:
             local = stack.enter_context(local_workers(jobs))
             workers = stack.enter_context(dask_workers(dask)) if dask else local
             tell = stack.enter_context(progress.bar("sweeping", patience=0))
-            return sweep(cells, kept, workers, local, tell)
+            return sweep(cells, kept, workers, local, tell, check)
     except KeyboardInterrupt:
         typer.echo("stopped: the same command goes on from here", err=True)
         raise typer.Exit(_INTERRUPTED) from None
@@ -131,6 +137,8 @@ def _tell(output: Path, rows: Sequence[Row], done: Sweep, spent_s: float) -> Non
     counts = f"{plural(len(rows), 'row')}, {plural(len(done.found), 'cell')}"
     known = f", {done.known} of them known before" if done.known else ""
     print_lines(f"{output}: {counts}{known}, in {seconds(spent_s)}")
+    if done.equal_tensors:
+        print_lines(f"{plural(done.equal_tensors, 'quantized tensor')} equal to onnxruntime's")
     if done.failures:
         cell, reason = next(iter(done.failures.items()))
         count = plural(len(done.failures), "cell")

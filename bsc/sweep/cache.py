@@ -3,10 +3,11 @@
     DIR/models/NAME-SPARSITY-KEY.onnx   a built-in network as `bsc prepare` makes it
     DIR/cells/KEY.json                  what is known of a cell
 
-The key of a cell hashes the bytes of the model, every field of the machine, the source of the
-compiler and the versions of the packages that it stands on; that of a model the source and
-packages that make it.  A changed compiler thus finds nothing of its predecessor, and nothing
-has to be thrown away by hand.  Failures are not kept: they are tried again.
+The key of a cell hashes the bytes of the model, every field of the machine, whether the values
+were checked, the source of bsc and the versions of the packages that it stands on; that of a
+model the source and packages that make it.  A changed compiler thus finds nothing of its
+predecessor, and nothing has to be thrown away by hand.  Failures are not kept: they are tried
+again.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from bsc.sweep.measure import Measured, Times
 
 _FORMAT = 1
 _PREPARES = ("errors.py", "sessions.py", "prepare")
-_ASIDE = ("tools", "report", "prepare", "sim")
+_ASIDE = ("tools", "report", "prepare")
 """Parts of bsc on which a measured cell does not depend, other than by the model."""
 
 
@@ -68,10 +69,10 @@ class Cache:
             aside.write_text(text, encoding="utf-8")
 
 
-def cell_key(model: bytes, arch: Arch) -> str:
-    """What a cell is kept under."""
+def cell_key(model: bytes, arch: Arch, check: bool = False) -> str:
+    """What a cell is kept under, with its values checked or not."""
     machine = json.dumps(dataclasses.asdict(arch), sort_keys=True)
-    return _hash(model, machine, compiler_hash())
+    return _hash(model, machine, repr(check), compiler_hash())
 
 
 def content_of(path: Path) -> bytes:
@@ -85,9 +86,9 @@ def content_of(path: Path) -> bytes:
 
 @cache
 def compiler_hash() -> str:
-    """Of the source that compiles and measures, and of what it stands on."""
+    """Of the source that compiles, checks and measures, and of what it stands on."""
     files = (path for path in _source() if path.parts[0] not in _ASIDE)
-    return _hash_files(files, "xdsl", "numpy", "onnx")
+    return _hash_files(files, "xdsl", "numpy", "onnx", "onnxruntime")
 
 
 @cache

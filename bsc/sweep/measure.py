@@ -1,4 +1,5 @@
-"""What a sweep wants to know of one program: time, traffic, memory.
+"""What a sweep wants to know of one program: time, traffic, memory, and if asked for, whether
+its values are onnxruntime's.
 
 `features_s` is what the paper counts: convolutions, pooling and the additions between them,
 everything up to the first fully connected layer.  ResNet-50 ends at its average pool, VGG16
@@ -22,9 +23,12 @@ from bsc.api import compile
 from bsc.arch import Arch
 from bsc.asm.parser import parse_program
 from bsc.asm.program import Instr, Program
+from bsc.checking import check as check_values
+from bsc.compiled import Compiled
 from bsc.cost.network import NetworkCost
 from bsc.errors import BscError
 from bsc.monitor import PassMonitor
+from bsc.report.outcome import difference_lines
 from bsc.report.record import sums
 from bsc.view.residence import Residence, Span, cut_at_end, residences
 
@@ -50,6 +54,8 @@ class Measured:
     ddr_write_bytes: int
     peak_memtile_bytes: int
     """The most bytes of a memtile that hold something that is still to be read."""
+    equal_tensors: int | None = None
+    """The quantized tensors of the model, all equal to onnxruntime's, if they were checked."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +65,11 @@ class Refused:
     reason: str
 
 
-def measure(model: Path | bytes, arch: Arch) -> Measured | Refused:
+def measure(model: Path | bytes, arch: Arch, check: bool = False) -> Measured | Refused:
     """Compile a model, in a file or as its bytes, for a machine; writes nothing.
+
+    With `check` the program is also run on a random input, and all quantized tensors of the
+    model are compared with onnxruntime's.
 
     Takes one core: BLAS is told to use no threads of its own, as the other cores have cells
     of theirs.
@@ -70,6 +79,8 @@ def measure(model: Path | bytes, arch: Arch) -> Measured | Refused:
     try:
         with threadpoolctl.threadpool_limits(1):
             compiled = compile(source, arch, monitor=monitor)
+            monitor.stage = "check"
+            equal = _equal_tensors(source, compiled) if check else None
     except (BscError, DiagnosticException, ParseError, OSError, MemoryError) as e:
         return Refused(": ".join(part for part in (monitor.stage, one_line(e)) if part))
     totals = sums(compiled.cost.layers)
@@ -81,7 +92,16 @@ def measure(model: Path | bytes, arch: Arch) -> Measured | Refused:
         totals["ddr_read_bytes"],
         totals["ddr_write_bytes"],
         peak_memtile_bytes(parse_program(compiled.program)),
+        equal,
     )
+
+
+def _equal_tensors(model: Path | onnx.ModelProto, compiled: Compiled) -> int:
+    """How many tensors were compared.  Raises BscError if one is not equal."""
+    result = check_values(model, compiled, every_tensor=True)
+    if not result.ok:
+        raise BscError(difference_lines(result)[0])
+    return len(result.tensors)
 
 
 def one_line(error: BaseException) -> str:

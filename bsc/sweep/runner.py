@@ -54,6 +54,12 @@ class Sweep:
         """The cells without a program, and why."""
         return {c: m.reason for c, m in self.found.items() if isinstance(m, Refused)}
 
+    @property
+    def equal_tensors(self) -> int:
+        """The quantized tensors that were compared with onnxruntime's, over all cells."""
+        measured = (m for m in self.found.values() if isinstance(m, Measured))
+        return sum(m.equal_tensors or 0 for m in measured)
+
     def rows(self, timings: Sequence[str]) -> list[Row]:
         """A row for each cell and timing."""
         return [_row(cell, what, name) for cell, what in self.found.items() for name in timings]
@@ -77,15 +83,18 @@ def sweep(
     workers: Workers,
     preparers: Workers,
     progress: Progress | None = None,
+    check: bool = False,
 ) -> Sweep:
     """Measure every cell, in whatever order; the result has them as they were given.
+
+    With `check` each program is also run, and a tensor that is not onnxruntime's is a failure.
 
     `preparers`, processes of this machine, make the models that are missing.  What is
     measured is kept in `cache` at once.  `progress(done, all)` is told of each model and cell.
 
     Raises BscError if a worker dies, and leaves all that has been measured in the cache.
     """
-    run = _Run(cells, cache, progress)
+    run = _Run(cells, cache, progress, check)
     run.show()
     run.make_models(preparers.executor)
     run.measure_cells(workers)
@@ -95,10 +104,13 @@ def sweep(
 class _Run:
     """One sweep as it goes on."""
 
-    def __init__(self, cells: Sequence[Cell], cache: Cache, progress: Progress | None):
+    def __init__(
+        self, cells: Sequence[Cell], cache: Cache, progress: Progress | None, check: bool
+    ):
         self.cells = cells
         self.cache = cache
         self.progress = progress
+        self.check = check
         self.done = 0
         self.found: dict[Cell, Outcome] = {}
         self.known = 0
@@ -153,10 +165,11 @@ class _Run:
             if path not in contents:
                 contents = {path: content_of(path)}  # of one at a time: they are large
             arch = load_arch(cell.arch)
-            keys[cell] = cell_key(contents[path], arch)
+            keys[cell] = cell_key(contents[path], arch, self.check)
             known = self.cache.find(keys[cell])
             if known is None:
-                task = workers.executor.submit(measure, workers.hand_over(path), arch)
+                model = workers.hand_over(path)
+                task = workers.executor.submit(measure, model, arch, self.check)
                 tasks[task] = cell
             else:
                 self.known += 1

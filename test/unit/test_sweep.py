@@ -45,6 +45,7 @@ from bsc.sweep import (
     sweep,
     workers,
 )
+from bsc.sweep import measure as measuring
 from bsc.sweep.cache import cell_key, content_of
 from bsc.sweep.measure import Measured, measure
 from bsc.sweep.paper import paper_times
@@ -126,6 +127,40 @@ def test_one_timing_and_what_is_known(run: Bsc):
     assert (code, err) == (0, "")
     assert "3 rows, 3 cells, 2 of them known before" in out
     assert table()[:2] == first
+
+
+def test_checked_cells_are_run_and_kept_as_such(run: Bsc):
+    argv = ("--models", "dense.onnx,sparse.onnx", "--timing", "serial")
+    assert run(*argv)[0] == 0
+    models = (residual_network(), residual_network(sparse=True))
+    nodes = [node.op_type for model in models for node in model.graph.node]
+    tensors = nodes.count("QuantizeLinear")
+    for known in ("", ", 2 of them known before"):
+        code, out, err = run(*argv, "--check")
+        assert (code, err) == (0, "")
+        assert f"2 rows, 2 cells{known}, in " in out
+        assert f"{tensors} quantized tensors equal to onnxruntime's" in out.splitlines()[-1]
+    # What was not asked for is not said.
+    assert "quantized tensors" not in run(*argv)[1]
+
+
+def test_a_cell_with_a_wrong_value_is_a_failure(
+    run: Bsc, threads: Workers, monkeypatch: pytest.MonkeyPatch
+):
+    right = measuring.compile
+
+    def off_by_one(*args: Any, **kwargs: Any) -> bsc.Compiled:
+        compiled = right(*args, **kwargs)
+        spoilt = compiled.program.replace(",0,127)", ",1,127)")  # of a relu
+        assert spoilt != compiled.program
+        return dataclasses.replace(compiled, program=spoilt)
+
+    monkeypatch.setattr(measuring, "compile", off_by_one)
+    cells = make_cells(["dense.onnx"], ["paper-1x2"], [])
+    done = sweep(cells, Cache(Path("cache")), threads, threads, check=True)
+    assert "is the first that differs" in done.failures[cells[0]]
+    assert not done.equal_tensors
+    assert sweep(cells, Cache(Path("cache")), threads, threads).failures == {}
 
 
 def test_a_cell_that_fails_is_a_row(run: Bsc):
@@ -256,10 +291,10 @@ def test_a_model_that_cannot_be_prepared_fails_its_own_cells(
 def test_a_defect_is_the_failure_of_one_cell(
     folder: Path, threads: Workers, monkeypatch: pytest.MonkeyPatch
 ):
-    def defective(model: Path, arch: Arch) -> Any:
+    def defective(model: Path, arch: Arch, check: bool) -> Any:
         if arch.rows == 1:
             raise KeyError("oops")
-        return measure(model, arch)
+        return measure(model, arch, check)
 
     monkeypatch.setattr(runner, "measure", defective)
     cells = make_cells(["dense.onnx"], ARCHS, [])
@@ -267,7 +302,7 @@ def test_a_defect_is_the_failure_of_one_cell(
     assert result.failures == {cells[0]: "unexpected KeyError: 'oops'"}
 
 
-def die(model: Path, arch: Arch) -> Any:
+def die(model: Path, arch: Arch, check: bool) -> Any:
     """As the system ends a process that takes too much memory."""
     os._exit(1)
 
