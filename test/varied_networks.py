@@ -146,9 +146,7 @@ def compiled(model: onnx.ModelProto, arch: Arch, specs: str = PIPELINE) -> tuple
     """The program text and the packed weights; the module is verified after every pass."""
     module = import_onnx(model).module
     module.attributes[ARCH] = ArchAttr(arch)
-    for each in resolve(parse_specs(specs)):
-        run_passes(module, [each])
-        module.verify()
+    run_passes(module, resolve(parse_specs(specs)), lambda _, module, __: module.verify())
     return print_program(build_program(module), comments(module)), weights_of(module)
 
 
