@@ -4,7 +4,8 @@ Quantized models in QDQ form are accepted, int8 with one power-of-two scale a te
 zero point 0.  Everything else is refused in one line a problem, all problems at once.
 """
 
+from bsc.frontend.given import Given
 from bsc.frontend.importer import Imported, import_onnx
 from bsc.frontend.report import NodeReport
 
-__all__ = ["Imported", "NodeReport", "import_onnx"]
+__all__ = ["Given", "Imported", "NodeReport", "import_onnx"]

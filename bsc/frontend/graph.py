@@ -93,11 +93,13 @@ class Declared:
 
 @dataclass(frozen=True)
 class Graph:
-    """`nodes` are in an order in which each tensor is made before it is read.
+    """`listed` are all nodes, in the file's order; `nodes` those that are sound, in an order
+    in which each tensor is made before it is read.
 
     `constants` are initializers and Constant nodes; None marks one that is broken.
     """
 
+    listed: tuple[Node, ...]
     nodes: tuple[Node, ...]
     inputs: tuple[Declared, ...]
     outputs: tuple[str, ...]

@@ -1,27 +1,131 @@
-"""Operators that the host runs, at the end of the graph only.
+"""What the host does: operators of ONNX that the array has no counterpart for.
 
-Their arithmetic is in floating point and cannot be exact on the array.  The host keeps the
-ONNX model for them; the program ends with the int8 tensors that they start from.
+The host keeps the ONNX model.  The program ends with int8 tensors, and what the model
+makes of them afterwards is the host's.  So an operator that cannot be on the array is no
+mistake by itself: it becomes one when a QuantizeLinear wants its result back on the array.
+
+`why_not` is the one place that says why an operator is not on the array.
 """
 
 from __future__ import annotations
 
-from bsc.frontend.graph import Constant, Node
-from bsc.frontend.problems import Refusal
-from bsc.frontend.registry import Args, State, activation, imports
-from bsc.frontend.values import Hosted, Scaled, Tensor, Value
+from collections.abc import Iterable, Mapping
+
+import onnx
+
+from bsc.frontend.graph import Graph, Node
+from bsc.frontend.problems import Problems, Refusal
+from bsc.frontend.registry import IMPORTERS, Args, State, not_an_activation
+from bsc.frontend.values import Exact, Hosted, Tensor
+
+_FLOAT = """
+    Acos Acosh Asin Asinh Atan Atanh Celu Cos Cosh Elu Erf Exp Gelu GroupNormalization
+    HardSwish InstanceNormalization LRN LayerNormalization Log LogSoftmax LpNormalization
+    MeanVarianceNormalization Mish RMSNormalization Reciprocal Selu Sigmoid Sin Sinh Softmax
+    Softplus Softsign Sqrt Tan Tanh
+""".split()
+"""Operators whose results are no integers times a power of two."""
 
 
-@imports("ArgMax", "ArgMin", "Cast", "LogSoftmax", "Sigmoid", "Softmax", "Tanh", "TopK")
-def hosted(state: State, node: Node, args: Args) -> Value:
-    """Whatever the host makes of tensors of the array."""
+def why_not(op_type: str) -> str:
+    """Why the array has no operator `op_type`, in words that follow its name."""
+    if op_type in _FLOAT:
+        return "is floating-point arithmetic, which is not exact on the array"
+    if op_type == "BatchNormalization":
+        return "is not on the array unless it is folded into the convolution before it"
+    return "has no counterpart on the array"
+
+
+def check_known(node: Node, opset: int) -> None:
+    """Raises Refusal for an operator that neither the array nor any host has.
+
+    These are the operators of other domains, and those that hold graphs of their own, whose
+    tensors come from anywhere.
+    """
+    name = f"operator {node.op_type} is not supported"
+    if is_fused(node.op_type):
+        raise Refusal(
+            f"{name}: give the model in QDQ form (quant_format=QDQ), with QuantizeLinear and "
+            "DequantizeLinear around plain operators"
+        )
+    accepted = f"these are: {', '.join(sorted(IMPORTERS))}"
+    if "." in node.op_type:
+        raise Refusal(f"{name}, only operators of ONNX itself are; {accepted}")
+    if not onnx.defs.has(node.op_type):
+        raise Refusal(f"{name}, it is none of ONNX; {accepted}")
+    try:
+        onnx.defs.get_schema(node.op_type, opset)
+    except onnx.defs.SchemaError:
+        raise Refusal(f"{name}, it is not in opset {opset}; {accepted}") from None
+    if any(isinstance(value, onnx.GraphProto) for value in node.attributes.values()):
+        raise Refusal(f"{name}: control flow is not, export the model without it")
+
+
+def is_fused(op_type: str) -> bool:
+    """Whether an operator belongs to the other form of quantized models, QOperator."""
+    name = op_type.rpartition(".")[2]
+    return name.startswith("QLinear") or name in ("QGemm", "ConvInteger", "MatMulInteger")
+
+
+def hosted(state: State, node: Node, args: Args, why: str = "") -> Hosted:
+    """The result of a node that the host runs.
+
+    `why` is the reason of its own; without one it is there because of what it reads.
+    """
     sources: dict[str, Tensor] = {}
+    unrounded: tuple[Node, str] | None = None
     for i, value in enumerate(args):
-        if isinstance(value, Hosted):
-            sources |= {source.name: source for source in value.sources}
-        elif value is not None and not isinstance(value, Constant | Scaled):
-            tensor = activation(node, args, i)
-            sources[tensor.name] = tensor
-    if not sources:
-        raise Refusal("reads constants only")
-    return Hosted(node, tuple(sources.values()))
+        match value:
+            case Hosted():
+                sources |= {source.name: source for source in value.sources}
+                unrounded = unrounded or value.unrounded
+            case Tensor():
+                sources[value.name] = value
+            case Exact():
+                unrounded = node, not_an_activation(value, i, node)
+            case _:
+                pass
+    state.hosted[node.index] = why
+    if sources or unrounded:
+        state.ending.add(node.index)
+    return Hosted(node, tuple(sources.values()), unrounded)
+
+
+def check_stays_on_host(graph: Graph, state: State, problems: Problems) -> None:
+    """Note each node that cannot be on the array although a node there needs its result."""
+    makers = {name: node for node in graph.nodes for name in node.outputs}
+    by_index = {node.index: node for node in graph.nodes}
+    seen: set[int] = set()
+    for index in state.returning:
+        needs = by_index[index]
+        for node in _before(needs, makers, state.hosted, seen):
+            if why := state.hosted[node.index]:
+                problems.add(_returns(node, why, needs, node.index in state.ending), node)
+
+
+def _returns(node: Node, why: str, needs: Node, ending: bool) -> str:
+    where = (
+        "the host does it at the end of the graph only"
+        if ending
+        else "the host does only what follows the last QuantizeLinear"
+    )
+    return (
+        f"operator {node.op_type} is not supported here: it {why}; {where}, but "
+        f"{needs.subject} needs its result on the array"
+    )
+
+
+def _before(
+    needs: Node, makers: Mapping[str, Node], hosted: Mapping[int, str], seen: set[int]
+) -> Iterable[Node]:
+    """The nodes of the host that `needs` depends on, without those `seen` already."""
+    stack = [needs]
+    found: list[Node] = []
+    while stack:
+        for name in stack.pop().inputs:
+            node = makers.get(name)
+            if node is not None and node.index in hosted and node.index not in seen:
+                seen.add(node.index)
+                found.append(node)
+                stack.append(node)
+    return found

@@ -91,7 +91,13 @@ class Product:
             return self.with_bias(bias).exact(shape, dims, axis)
 
         return Exact(
-            self.node, shape, dims, self.make, bound, biased=None if self.bias else biased
+            self.node,
+            shape,
+            dims,
+            self.make,
+            bound,
+            biased=None if self.bias else biased,
+            weights=self.values,
         )
 
     def make(

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import onnx
 from google.protobuf.message import DecodeError
 
-from bsc.errors import BscError
+from bsc.errors import ModelError
 from bsc.frontend.problems import Problems
 
 OLDEST_OPSET = 10
@@ -34,7 +34,7 @@ class File(NamedTuple):
 def load(source: str | Path | onnx.ModelProto) -> File:
     """The model in the file `source`, or `source` itself; external data stays outside.
 
-    Raises BscError if there is no such file or if it is not an ONNX model.
+    Raises ModelError if there is no such file or if it is not an ONNX model.
     """
     if isinstance(source, onnx.ModelProto):
         file = File(source, f"model '{source.graph.name}'", None)
@@ -43,7 +43,7 @@ def load(source: str | Path | onnx.ModelProto) -> File:
         file = File(_parse(_read(path), str(path)), str(path), path.parent)
     missing = [f for f in ("ir_version", "graph") if not file.model.HasField(f)]
     if missing:
-        raise BscError(f"{file.where}: not an ONNX model: it has no {' and no '.join(missing)}")
+        raise _refused(file.where, f"not an ONNX model: it has no {' and no '.join(missing)}")
     return file
 
 
@@ -51,23 +51,24 @@ def _read(path: Path) -> bytes:
     try:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
-            raise BscError(f"{path}: is a folder: give the .onnx file in it")
+            raise _refused(path, "is a folder: give the .onnx file in it")
         if not stat.S_ISREG(status.st_mode):
-            raise BscError(f"{path}: not a regular file: give an .onnx file")
+            raise _refused(path, "not a regular file: give an .onnx file")
         if status.st_size > _LARGEST_FILE:
-            raise BscError(
-                f"{path}: has {status.st_size} bytes, an ONNX file has at most "
-                f"{_LARGEST_FILE}: save the weights as external data"
+            raise _refused(
+                path,
+                f"has {status.st_size} bytes, an ONNX file has at most {_LARGEST_FILE}: save "
+                "the weights as external data",
             )
         content = path.read_bytes()
     except FileNotFoundError:
-        raise BscError(f"{path}: no such file") from None
+        raise _refused(path, "no such file") from None
     except (OSError, ValueError) as e:
         # A path with a null byte is a ValueError.
         reason = e.strerror if isinstance(e, OSError) else str(e)
-        raise BscError(f"{str(path)!r}: cannot read the file: {reason}") from None
+        raise _refused(repr(str(path)), f"cannot read the file: {reason}") from None
     if not content:
-        raise BscError(f"{path}: not an ONNX model: the file is empty")
+        raise _refused(path, "not an ONNX model: the file is empty")
     return content
 
 
@@ -75,10 +76,15 @@ def _parse(content: bytes, where: str) -> onnx.ModelProto:
     try:
         return onnx.ModelProto.FromString(content)
     except (DecodeError, UnicodeDecodeError):
-        raise BscError(
-            f"{where}: not an ONNX model: its {len(content)} bytes are no ONNX protobuf "
-            "message, or a truncated one"
+        raise _refused(
+            where,
+            f"not an ONNX model: its {len(content)} bytes are no ONNX protobuf message, or a "
+            "truncated one",
         ) from None
+
+
+def _refused(where: str | Path, problem: str) -> ModelError:
+    return ModelError(str(where), [problem])
 
 
 def opset_of(model: onnx.ModelProto, problems: Problems) -> int:
@@ -96,6 +102,9 @@ def opset_of(model: onnx.ModelProto, problems: Problems) -> int:
     if not versions:
         problems.add(f"does not say which ONNX opset it needs: {accepted}")
         return newest
+    if len(set(versions)) > 1:
+        several = " and ".join(map(str, sorted(set(versions))))
+        problems.add(f"says that it needs the ONNX opsets {several}: one is accepted")
     if not OLDEST_OPSET <= versions[0] <= newest:
         problems.add(f"opset {versions[0]} is not supported: {accepted}")
         return newest

@@ -28,17 +28,14 @@ def producers(
             continue
         for name in filter(None, node.outputs):
             if name in made or name in constants:
-                problems.add(defined_already(node, name))
+                problems.add(defined_already(name), node)
             made.setdefault(name, node.index)
     return made
 
 
-def defined_already(node: Node, name: str) -> str:
+def defined_already(name: str) -> str:
     """The problem of a node that makes a tensor with a name that is taken."""
-    return (
-        f"{node.subject}: tensor {quoted(name)} is defined already: each tensor needs a name "
-        "of its own"
-    )
+    return f"tensor {quoted(name)} is defined already: each tensor needs a name of its own"
 
 
 def check_names(
@@ -49,8 +46,9 @@ def check_names(
         for name in node.inputs:
             if name and name not in known:
                 problems.add(
-                    f"{node.subject}: reads tensor {quoted(name)}, which is neither made by a "
-                    "node, nor an initializer, nor a graph input"
+                    f"reads tensor {quoted(name)}, which is neither made by a node, nor an "
+                    "initializer, nor a graph input",
+                    node,
                 )
     for name in outputs:
         if name not in known:

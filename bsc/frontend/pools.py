@@ -98,7 +98,7 @@ def _mean(node: Node, x: Tensor, count: int, shapes: tuple[Shape, Dims], make: M
             raise Refusal(
                 f"the scale of its input is 2^{-x.pos} and that of its result 2^{-pos}: at "
                 f"most {_FARTHEST} places apart are accepted",
-                node.subject,
+                node,
             )
         op = make(type, epilogue)
         assert isinstance(op, qnn.UnaryOp)

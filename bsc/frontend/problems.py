@@ -9,38 +9,56 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from typing import NamedTuple, Protocol
 
-from bsc.errors import BscError
+from bsc.errors import ModelError
 
 _LONGEST_NAME = 120
+
+
+class Place(Protocol):
+    """A node, as far as a problem needs one: what messages call it, and its number."""
+
+    @property
+    def subject(self) -> str: ...
+
+    @property
+    def index(self) -> int: ...
 
 
 class Refusal(Exception):
     """Why one node or tensor cannot be imported, in words that follow its name.
 
-    `subject` is the node or tensor to blame if it is not the one at hand.  Without a text
-    the reason has been noted already.
+    `node` is the one to blame if it is not the one at hand.
     """
 
-    def __init__(self, text: str = "", subject: str | None = None):
+    def __init__(self, text: str, node: Place | None = None):
         super().__init__(text)
-        self.subject = subject
+        self.node = node
+
+
+class Problem(NamedTuple):
+    """What is wrong, with the name of what it is wrong with, and the index of the node if it
+    is one."""
+
+    text: str
+    node: int | None
 
 
 class Problems:
     """The problems of the model `where`, one line each, in the order in which they show."""
 
     def __init__(self, where: str):
-        self.where = where
-        self._lines: dict[str, None] = {}
+        self.where = _line(where)
+        self._found: dict[str, Problem] = {}
 
     def __bool__(self) -> bool:
-        return bool(self._lines)
+        return bool(self._found)
 
-    def add(self, text: str) -> None:
-        """Note a problem, in one printable line; the same one is noted once."""
-        line = " ".join(f"{self.where}: {text}".split())
-        self._lines["".join(c if c.isprintable() else ascii(c)[1:-1] for c in line)] = None
+    def add(self, text: str, node: Place | None = None) -> None:
+        """Note a problem of the model or of a node; the same one is noted once."""
+        line = _line(text if node is None else f"{node.subject}: {text}")
+        self._found.setdefault(line, Problem(line, None if node is None else node.index))
 
     @contextmanager
     def at(self, subject: str) -> Generator[None]:
@@ -48,13 +66,40 @@ class Problems:
         try:
             yield
         except Refusal as e:
-            if str(e):
-                self.add(f"{e.subject or subject}: {e}")
+            if e.node is not None:
+                self.add(str(e), e.node)
+            else:
+                self.add(f"{subject}: {e}")
+
+    def sort(self) -> None:
+        """Bring the problems of nodes into the order of the file, behind all others."""
+        whole = {k: p for k, p in self._found.items() if p.node is None}
+        nodes = [(p.node, k) for k, p in self._found.items() if p.node is not None]
+        nodes.sort(key=lambda item: item[0])
+        self._found = whole | {key: self._found[key] for _, key in nodes}
+
+    def of_nodes(self) -> dict[int, str]:
+        """The first problem of each node, by its index."""
+        found: dict[int, str] = {}
+        for problem in self._found.values():
+            if problem.node is not None:
+                found.setdefault(problem.node, problem.text)
+        return found
+
+    def error(self) -> ModelError:
+        """All problems, one line each."""
+        return ModelError(self.where, [problem.text for problem in self._found.values()])
 
     def raise_if_any(self) -> None:
-        """Raises BscError with all problems, one line each."""
-        if self._lines:
-            raise BscError("\n".join(self._lines))
+        """Raises ModelError with all problems, one line each."""
+        if self:
+            raise self.error()
+
+
+def _line(text: str) -> str:
+    """A text as one printable line."""
+    flat = " ".join(text.split())
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in flat)
 
 
 def quoted(name: str) -> str:

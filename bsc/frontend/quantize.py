@@ -19,7 +19,7 @@ from bsc.frontend.problems import Refusal, quoted
 from bsc.frontend.registry import Args, State, argument, imports
 from bsc.frontend.scales import LARGEST_POSITION
 from bsc.frontend.tensors import Array
-from bsc.frontend.values import Exact, Hosted, Input, Scaled, Tensor, Unknown, Value
+from bsc.frontend.values import Exact, Hosted, Input, Missing, Scaled, Tensor, Unknown, Value
 
 
 @imports("DequantizeLinear")
@@ -51,7 +51,9 @@ def dequantize(state: State, node: Node, args: Args) -> Value:
             state.reasons[node.index] = f"its scale is the position of {quoted(value.name)}"
             return replace(value, real=True)
         case Unknown():
-            return value
+            raise Missing(value)
+        case Hosted():
+            return _returned(state, node, pos)
         case _:
             raise Refusal(f"reads {quoted(node.inputs[0])}, which is not an int8 tensor")
 
@@ -64,7 +66,9 @@ def quantize(state: State, node: Node, args: Args) -> Value:
     value, name, source = argument(args, 0), node.outputs[0], node.inputs[0]
     match value:
         case Unknown():
-            return _stand_in(state, node, pos)
+            return _stand_in(state, node, pos, value.cause)
+        case Hosted():
+            return _returned(state, node, pos)
         case Constant(array=np.ndarray()):
             assert value.array is not None
             state.reasons[node.index] = "a constant: quantized by the compiler"
@@ -113,28 +117,32 @@ def _quantized(values: Array, name: str, pos: int) -> Array:
     return scaled.clip(-128, 127).astype(np.int8)
 
 
-def _stand_in(state: State, node: Node, pos: int) -> Value:
-    """A tensor in place of one whose making was refused, so that what comes after the
-    rounding is looked at all the same."""
+def _returned(state: State, node: Node, pos: int) -> Value:
+    """A stand-in for what the host would have to bring back to the array."""
+    state.returning.append(node.index)
+    return _stand_in(state, node, pos, f"tensor {quoted(node.inputs[0])} of the host")
+
+
+def _stand_in(state: State, node: Node, pos: int, cause: str) -> Value:
+    """A tensor in place of one that cannot be had because of `cause`, so that what comes
+    after the rounding is looked at all the same."""
+    state.rounding.add(node.index)
+    state.undecided[node.index] = cause
     dims = state.inferred().get(node.inputs[0])
     try:
         shape = None if dims is None else nhwc(dims)
     except Refusal:
-        return Unknown()
+        shape = None
     if shape is None or dims is None:
-        return Unknown()
+        raise Missing(Unknown(cause))
     value = Block(arg_types=[tensor(shape, pos)]).args[0]
-    return Tensor(node.outputs[0], value, dims, real=False)
+    real = node.op_type == "DequantizeLinear"
+    return Tensor(node.outputs[0], value, dims, real)
 
 
 def _not_quantizable(node: Node, value: Value | None) -> str:
     name = quoted(node.inputs[0])
     match value:
-        case Hosted():
-            return (
-                f"reads {name}, which the host computes ({value.node.subject}) and only at "
-                "the end of the graph: nothing can come back to the array"
-            )
         case Input():
             return f"reads graph input {name} of {value.type}: float32 is accepted"
         case Constant():

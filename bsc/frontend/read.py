@@ -13,6 +13,7 @@ from typing import Any, cast
 import onnx
 from onnx import AttributeProto, TensorProto, helper
 
+from bsc.frontend.given import GivenShapes
 from bsc.frontend.graph import Constant, Declared, Graph, Node
 from bsc.frontend.order import check_names, defined_already, in_order, producers
 from bsc.frontend.problems import Problems, Refusal, quoted, text
@@ -22,7 +23,11 @@ _checker = cast("Any", onnx.checker)  # partly typed
 
 
 def read_graph(
-    model: onnx.ModelProto, folder: Path | None, opset: int, problems: Problems
+    model: onnx.ModelProto,
+    folder: Path | None,
+    opset: int,
+    given: GivenShapes,
+    problems: Problems,
 ) -> Graph:
     """The graph of `model`; what is wrong with it is noted in `problems`.
 
@@ -32,11 +37,11 @@ def read_graph(
     nodes = [_node(i, node) for i, node in enumerate(proto.node)]
     constants = _constants(proto, nodes, ExternalFiles(folder), problems)
     listed = [_declared(value) for value in proto.input]
-    inputs = tuple(d for d in listed if d.name not in constants)
+    inputs = tuple(given.fill_input(d, problems) for d in listed if d.name not in constants)
     outputs = tuple(text(value.name) for value in proto.output)
     if not outputs:
         problems.add("the graph has no outputs: name the tensors to compute")
-    others = [_declared(value) for value in (*proto.output, *proto.value_info)]
+    others = [given.fill(_declared(value)) for value in (*proto.output, *proto.value_info)]
     context = _checker.C.CheckerContext()
     context.ir_version = model.ir_version
     context.opset_imports = {"": opset}
@@ -45,7 +50,7 @@ def read_graph(
     check_names(nodes, outputs, made.keys() | constants.keys(), problems)
     _check_constants(constants, (*listed, *others), problems)
     order = tuple(in_order(valid, made, problems))
-    return Graph(order, inputs, outputs, constants, {d.name: d for d in others})
+    return Graph(tuple(nodes), order, inputs, outputs, constants, {d.name: d for d in others})
 
 
 def _node(index: int, proto: onnx.NodeProto) -> Node:
@@ -86,7 +91,7 @@ def _is_valid(node: Node, proto: onnx.NodeProto, context: Any, problems: Problem
         _checker.check_node(proto, context)
     except onnx.checker.ValidationError as e:
         reason = str(e).split("==>")[0].strip()
-        problems.add(f"{node.subject}: {reason}")
+        problems.add(reason, node)
         return False
     return True
 
@@ -123,7 +128,7 @@ def _constants(
         if node.op_type == "Constant" and node.outputs:
             name = node.outputs[0]
             if name in constants:
-                problems.add(defined_already(node, name))
+                problems.add(defined_already(name), node)
             constants[name] = None
             with problems.at(node.subject):
                 constants[name] = _constant(name, _constant_tensor(node), files, problems)

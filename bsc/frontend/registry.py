@@ -16,7 +16,7 @@ from bsc.frontend.graph import Constant, Dims, Node
 from bsc.frontend.problems import Refusal, quoted
 from bsc.frontend.scales import Scales
 from bsc.frontend.tensors import Array
-from bsc.frontend.values import Exact, Hosted, Input, Scaled, Tensor, Value
+from bsc.frontend.values import Exact, Input, Scaled, Tensor, Value
 
 Args: TypeAlias = Sequence[Value | None]
 """The inputs of a node; None for an optional one that is left out."""
@@ -33,6 +33,11 @@ class State:
     quantized tensor that its operation yields, `bounds` the largest magnitude before the
     rounding.  `rounding` are the QuantizeLinear nodes that the array does, `entering` those
     that the host does.
+
+    `hosted` says why a node is the host's (nothing: because of what it reads); those in
+    `ending` need the array's results, and `returning` nodes need theirs on the array.
+    `refused` has the reason for each node that cannot be imported; `undecided` nodes read
+    what was refused, which the text names.
     """
 
     builder: Builder
@@ -44,6 +49,11 @@ class State:
     bounds: dict[int, int] = field(default_factory=dict[int, int])
     rounding: set[int] = field(default_factory=set[int])
     entering: set[int] = field(default_factory=set[int])
+    hosted: dict[int, str] = field(default_factory=dict[int, str])
+    ending: set[int] = field(default_factory=set[int])
+    returning: list[int] = field(default_factory=list[int])
+    undecided: dict[int, str] = field(default_factory=dict[int, str])
+    refused: dict[int, str] = field(default_factory=dict[int, str])
 
 
 Importer: TypeAlias = Callable[[State, Node, Args], Value]
@@ -75,10 +85,11 @@ def activation(node: Node, args: Args, index: int = 0) -> Tensor:
     value = argument(args, index)
     if isinstance(value, Tensor) and value.real:
         return value
-    raise Refusal(_not_an_activation(value, index, node))
+    raise Refusal(not_an_activation(value, index, node))
 
 
-def _not_an_activation(value: Value | None, index: int, node: Node) -> str:
+def not_an_activation(value: Value | None, index: int, node: Node) -> str:
+    """What input `index` is instead of a dequantized tensor, and what would be accepted."""
     name = quoted(node.inputs[index]) if index < len(node.inputs) else str(index)
     match value:
         case Exact():
@@ -92,11 +103,6 @@ def _not_an_activation(value: Value | None, index: int, node: Node) -> str:
             return (
                 f"reads graph input {quoted(value.name)}, which is not quantized: a "
                 "QuantizeLinear and a DequantizeLinear are expected before"
-            )
-        case Hosted():
-            return (
-                f"reads {name}, which the host computes ({value.node.subject}) and only at "
-                "the end of the graph"
             )
         case None:
             return f"has no input {name}"

@@ -1,4 +1,4 @@
-"""What became of each ONNX node: on the array or on the host, and why.
+"""What became of each ONNX node: on the array, on the host or refused, and why.
 
 Compilers that hand nodes back to the host without a word are a common complaint, so the
 reason is part of the result.
@@ -8,11 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
-from bsc.frontend.graph import Graph, Node
+from bsc.frontend.graph import Node
 from bsc.frontend.registry import State
+from bsc.frontend.survey import Survey
 from bsc.numerics import FLOAT32_EXACT
+
+Where: TypeAlias = Literal["array", "host", "refused", "undecided"]
+"""Where a node runs.  A refused one cannot be compiled, and of one that reads its results
+nothing can be said."""
 
 _OPERATIONS = {
     "Add": "qnn.add",
@@ -42,7 +47,7 @@ class NodeReport:
 
     name: str
     op_type: str
-    where: Literal["array", "host"]
+    where: Where
     reason: str
     tensor: str | None = None
     accumulator_bound: int | None = None
@@ -53,35 +58,57 @@ class NodeReport:
         return self.accumulator_bound is None or self.accumulator_bound <= FLOAT32_EXACT
 
 
-def reports(graph: Graph, state: State) -> tuple[NodeReport, ...]:
+def reports(survey: Survey) -> tuple[NodeReport, ...]:
     """One report for each node, in the order of the file."""
-    makers = {name: node for node in graph.nodes for name in node.outputs}
-    by_index = {node.index: node for node in graph.nodes}
-    entering = [by_index[index] for index in state.entering]
-    before = _ancestors(entering, makers, set()) - state.entering
-    rounding = [by_index[index] for index in state.rounding]
-    on_array = _ancestors(rounding, makers, state.entering) - state.entering
-    outputs = [makers[name] for name in graph.outputs if name in makers]
-    used = _ancestors(outputs, makers, set()) | before | on_array
+    regions = _Regions(survey)
+    state = survey.state
     found: list[NodeReport] = []
-    for index, node in sorted(by_index.items()):
-        if index in on_array:
-            reason = state.reasons.get(index) or _on_array(node, state)
-            tensor, bound = state.tensors.get(index), state.bounds.get(index)
-            report = NodeReport(node.name, node.op_type, "array", reason, tensor, bound)
-        else:
-            if index in state.entering:
-                reason = (
-                    "QuantizeLinear of the graph input: done by the host while it lays the "
-                    "tensor out"
-                )
-            elif index in before:
-                reason = "on the way of a graph input to its QuantizeLinear: on the host"
-            else:
-                reason = _on_host(node, index in used)
-            report = NodeReport(node.name, node.op_type, "host", reason)
-        found.append(report)
+    for node in survey.graph.listed:
+        where, reason = regions.verdict(node)
+        tensor = state.tensors.get(node.index) if where == "array" else None
+        bound = state.bounds.get(node.index) if where == "array" else None
+        found.append(NodeReport(node.name, node.op_type, where, reason, tensor, bound))
     return tuple(found)
+
+
+class _Regions:
+    """The parts of the graph: what the host does before the array, the array, the rest."""
+
+    def __init__(self, survey: Survey):
+        graph, state = survey.graph, survey.state
+        makers = {name: node for node in graph.nodes for name in node.outputs}
+        by_index = {node.index: node for node in graph.nodes}
+        entering = [by_index[index] for index in state.entering]
+        rounding = [by_index[index] for index in state.rounding]
+        outputs = [makers[name] for name in graph.outputs if name in makers]
+        self.state = state
+        self.problems = survey.problems.of_nodes()
+        self.sound = by_index.keys()
+        self.before = _ancestors(entering, makers, set()) - state.entering
+        self.on_array = _ancestors(rounding, makers, state.entering) - state.entering
+        self.used = _ancestors(outputs, makers, set()) | self.before | self.on_array
+
+    def verdict(self, node: Node) -> tuple[Where, str]:
+        """Where a node is, and why."""
+        index, state = node.index, self.state
+        if index in self.problems:
+            return "refused", self.problems[index].removeprefix(f"{node.subject}: ")
+        if index in state.refused:
+            return "refused", state.refused[index]
+        if index in state.undecided:
+            return "undecided", f"depends on {state.undecided[index]}"
+        if index not in self.sound:
+            return "undecided", "depends on nodes that cannot be put in order"
+        if index in self.on_array and index not in state.hosted:
+            return "array", state.reasons.get(index) or _on_array(node, state)
+        if index in state.entering:
+            return "host", (
+                "QuantizeLinear of the graph input: done by the host while it lays the "
+                "tensor out"
+            )
+        if index in self.before:
+            return "host", "on the way of a graph input to its QuantizeLinear: on the host"
+        return "host", _on_host(node, state, index in self.used)
 
 
 def _ancestors(nodes: Iterable[Node], makers: dict[str, Node], stop: set[int]) -> set[int]:
@@ -111,10 +138,12 @@ def _on_array(node: Node, state: State) -> str:
     return "names the same data otherwise: nothing is moved"
 
 
-def _on_host(node: Node, used: bool) -> str:
+def _on_host(node: Node, state: State, used: bool) -> str:
     """Why a node behind the last rounding is on the host."""
     if not used:
         return "its result is not used: left out"
     if node.op_type == "DequantizeLinear":
         return "DequantizeLinear of a result: done by the host when it reads the tensor"
-    return f"{node.op_type} of a result, after the last rounding: done by the host"
+    why = state.hosted.get(node.index)
+    own = f", which {why}" if why else ""
+    return f"{node.op_type} of a result, after the last rounding{own}: done by the host"

@@ -14,7 +14,7 @@ from onnx import TensorProto
 from bsc.frontend.graph import Constant, Node
 from bsc.frontend.problems import Refusal, quoted
 from bsc.frontend.tensors import type_name
-from bsc.frontend.values import Unknown, Value
+from bsc.frontend.values import Missing, Unknown, Value
 
 LARGEST_POSITION = 31
 """Activations and weights have positions in [-31, 31], biases twice that: then nothing
@@ -25,15 +25,18 @@ class Scales:
     """Reads scales and zero points; one that several nodes share is refused once."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, object], int | None] = {}
+        self._known: dict[tuple[str, object], int | Refusal] = {}
 
-    def _once(self, key: tuple[str, object], read: Callable[[], int]) -> int:
+    def _once(self, node: Node, key: tuple[str, object], read: Callable[[], int]) -> int:
+        """What `read` returns.  What it refuses is a problem of the first node only."""
         if key not in self._known:
-            self._known[key] = None
-            self._known[key] = read()
+            try:
+                self._known[key] = read()
+            except Refusal as e:
+                self._known[key] = Refusal(str(e), node)
         value = self._known[key]
-        if value is None:
-            raise Refusal
+        if isinstance(value, Refusal):
+            raise value
         return value
 
     def position(self, node: Node, args: Sequence[Value | None], largest: int) -> int:
@@ -44,14 +47,14 @@ class Scales:
         """
         scale = args[1] if len(args) > 1 else None
         if isinstance(scale, Unknown):
-            raise Refusal
+            raise Missing(scale)
         name = quoted(node.inputs[1])
         if not isinstance(scale, Constant):
             raise Refusal(
                 f"scale {name} is computed at run time: an initializer or a Constant is "
                 "accepted"
             )
-        return self._once((scale.name, largest), lambda: _position(scale, largest, name))
+        return self._once(node, (scale.name, largest), lambda: _position(scale, largest, name))
 
     def check_quantize(self, node: Node, args: Sequence[Value | None]) -> None:
         """Raises Refusal unless QuantizeLinear `node` makes int8 with zero point 0."""
@@ -76,13 +79,13 @@ class Scales:
     def _check_zero(self, node: Node, zero: Value, type: str) -> None:
         """Whether the zero point, input 2, is a `type` and 0."""
         if isinstance(zero, Unknown):
-            raise Refusal
+            raise Missing(zero)
         name = quoted(node.inputs[2])
         if not isinstance(zero, Constant):
             raise Refusal(
                 f"zero point {name} is computed at run time: a constant 0 is accepted"
             )
-        self._once((zero.name, type), lambda: _zero(zero, type, name))
+        self._once(node, (zero.name, type), lambda: _zero(zero, type, name))
 
 
 def _position(scale: Constant, largest: int, name: str) -> int:

@@ -12,9 +12,10 @@ from dataclasses import replace
 import numpy as np
 
 from bsc.frontend.graph import Constant, Dims, Node
+from bsc.frontend.host import hosted
 from bsc.frontend.problems import Refusal
 from bsc.frontend.registry import Args, State, argument, constant, imports
-from bsc.frontend.values import Exact, Hosted, Input, Scaled, Tensor, Value
+from bsc.frontend.values import Exact, Input, Scaled, Tensor, Value
 
 _LARGEST_RANK = 16
 
@@ -110,7 +111,7 @@ def transpose(state: State, node: Node, args: Args) -> Value:
     if moved == sorted(moved):
         return _reshaped(node, value, tuple(dims[i] for i in order))
     if isinstance(value, Tensor):
-        return Hosted(node, (value,))
+        return hosted(state, node, args, f"would move data, from {list(dims)} by {list(order)}")
     raise Refusal(f"attribute perm is {list(order)} on {list(dims)}: it would move data")
 
 

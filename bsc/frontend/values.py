@@ -26,7 +26,18 @@ from bsc.frontend.tensors import Array
 
 @dataclass(frozen=True)
 class Unknown:
-    """A tensor that was refused already; what reads it is skipped."""
+    """A tensor that cannot be had because of `cause`, which was refused already; what reads
+    it is not looked at further."""
+
+    cause: str
+
+
+class Missing(Exception):
+    """What a node needs is not known: no problem of the node's own."""
+
+    def __init__(self, value: Unknown):
+        super().__init__(value.cause)
+        self.value = value
 
 
 @dataclass(frozen=True)
@@ -105,6 +116,7 @@ class Exact:
     `shape` is what the operation yields, `lo` and `hi` are the bounds that relus and clips
     have set.  `biased`, on products without a bias, adds one.  `bound` is the largest
     magnitude, as an integer, that occurs before the rounding; 0 if nothing is added up.
+    `weights`, of products, are COUT x KH x KW x CIN.
     """
 
     node: Node
@@ -115,6 +127,7 @@ class Exact:
     lo: float = -math.inf
     hi: float = math.inf
     biased: Callable[[Scaled], Exact] | None = None
+    weights: Array | None = None
 
     def clipped(self, lo: float, hi: float) -> Exact:
         """The same, clipped to [lo, hi] once more."""
@@ -128,10 +141,15 @@ class Exact:
 
 @dataclass(frozen=True)
 class Hosted:
-    """Something that the host computes from results of the array."""
+    """Something that the host computes, from results of the array or from inputs.
+
+    `unrounded` is a node that would need an exact result of the array, and how to say so:
+    only rounded ones leave the array.
+    """
 
     node: Node
     sources: tuple[Tensor, ...]
+    unrounded: tuple[Node, str] | None = None
 
 
 Value: TypeAlias = Unknown | Constant | Scaled | Input | Tensor | Exact | Hosted

@@ -184,7 +184,7 @@ def odd_operator(model: onnx.ModelProto) -> None:
         (float_model, "m.onnx: is a float model .* quantize it first, e.g. with 'bsc prepare'"),
         (
             lambda: spoilt(odd_operator),
-            "m.onnx: node 'soft' .* operator Softplus is not supported; ",
+            "m.onnx: node 'soft' .* operator Softplus is not supported here: ",
         ),
         (lambda: spoilt(odd_scale), "m.onnx: .*scale.* not a power of two"),
     ],

@@ -89,7 +89,11 @@ def sparse_initializer(net: Net):
 # Operators -----------------------------------------------------------------------------
 
 
-@refused(r"node 'maxpool_.*' \(LRN\): operator LRN is not supported; these are: Add, ArgMax")
+@refused(
+    r"node 'maxpool_.*' \(LRN\): operator LRN is not supported here: it is floating-point "
+    r"arithmetic, .* at the end of the graph only, "
+    r"but node 'quantizelinear_.*' \(QuantizeLinear\) needs its result on the array$"
+)
 def unsupported_operator(net: Net):
     node = net.node("MaxPool")
     del node.attribute[:]
@@ -114,7 +118,9 @@ def operator_form(net: Net):
     net.node("Add").op_type = "QLinearAdd"
 
 
-@refused(r"\(Softmax\)\) and only at the end of the graph: nothing can come back to the array")
+@refused(
+    r"\(Softmax\): operator Softmax is not supported here: .* at the end of the graph only"
+)
 def host_operator_in_the_middle(net: Net):
     node = net.node("MaxPool")
     del node.attribute[:]

@@ -14,7 +14,10 @@ refused = CASES.refused
 # Shapes and attributes -----------------------------------------------------------------
 
 
-@refused("graph input 'x_1': dimension 0 is the symbol 'batch': fix it, e.g. the batch to 1")
+@refused(
+    "graph input 'x_1': dimension 0 is the symbol 'batch': fix it in the model, or give "
+    "--shape batch=1$"
+)
 def batch_symbolic(net: Net):
     net.model.graph.input[0].type.tensor_type.shape.dim[0].dim_param = "batch"
 

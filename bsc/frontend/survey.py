@@ -1,0 +1,310 @@
+"""The walk over the graph: everything that can be found out about a model.
+
+A survey never stops at a problem.  `import_onnx` makes a module of one without problems;
+`explain` tells what is in one, whatever became of it.  So that a node is refused, is on the
+array or on the host is decided once, here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import cast
+
+import onnx
+
+from bsc.errors import ModelError
+from bsc.frontend import elementwise, host, linear, pools, quantize, shapes
+from bsc.frontend.builder import Builder, check_size
+from bsc.frontend.given import Given, GivenShapes
+from bsc.frontend.graph import Declared, Dims, Graph, Node
+from bsc.frontend.host import check_known, check_stays_on_host, hosted, is_fused
+from bsc.frontend.load import load, opset_of
+from bsc.frontend.problems import Problems, Refusal, quoted, text
+from bsc.frontend.read import read_graph
+from bsc.frontend.registry import IMPORTERS, Args, State
+from bsc.frontend.values import (
+    Constant,
+    Exact,
+    Hosted,
+    Input,
+    Missing,
+    Scaled,
+    Tensor,
+    Unknown,
+    Value,
+)
+
+# Their importers register themselves when they are imported.
+_OPERATORS = (elementwise, host, linear, pools, quantize, shapes)
+
+_QUANTIZERS = ("QuantizeLinear", "DequantizeLinear")
+
+_FOLDED = ("BatchNormalization",)
+"""What quantizers fold into the operators before them."""
+
+_PRODUCTS = ("Conv", "Gemm", "MatMul")
+
+_LARGEST_COPIED = 1024
+"""Bytes of an initializer that may be a shape; larger ones are weights."""
+
+
+@dataclass(frozen=True)
+class Survey:
+    """A model as far as it was understood.
+
+    `values` has what is known of each ONNX tensor; `results` are the tensors of the array
+    that the outputs are made of.  With `problems` it cannot be compiled.
+    """
+
+    graph: Graph
+    opset: int
+    state: State
+    values: Mapping[str, Value]
+    results: tuple[Tensor, ...]
+    problems: Problems
+
+
+def survey(source: str | Path | onnx.ModelProto, given: Given | None = None) -> Survey:
+    """Look at all of a model; `given` are the dimensions that the file leaves open.
+
+    Raises ModelError for what is no ONNX model at all.
+    """
+    file = load(source)
+    problems = Problems(file.where)
+    try:
+        opset = opset_of(file.model, problems)
+        known = GivenShapes(given or {}, file.model.graph, problems)
+        graph = read_graph(file.model, file.folder, opset, known, problems)
+    except UnicodeDecodeError as e:
+        name = ascii(bytes(e.object))
+        reason = f"not an ONNX model: {name} is not UTF-8"
+        raise ModelError(file.where, [reason]) from None
+    inputs = [declared.name for declared in graph.inputs]
+    state = State(Builder(inputs), _inference(file.model, graph))
+    is_float = _check_form(graph, problems)
+    values = _walk(graph, opset, state, problems, is_float)
+    check_stays_on_host(graph, state, problems)
+    problems.sort()
+    results = () if is_float else _results(graph, values, problems)
+    return Survey(graph, opset, state, values, results, problems)
+
+
+def _check_form(graph: Graph, problems: Problems) -> bool:
+    """Whether the model is not quantized at all, which is noted: every node would be wrong."""
+    if not graph.listed:
+        if not problems:
+            problems.add("the graph has no nodes: nothing to compute")
+        return True
+    if any(node.op_type in _QUANTIZERS or is_fused(node.op_type) for node in graph.listed):
+        return False
+    problems.add(
+        "is a float model (it has no QuantizeLinear and no DequantizeLinear): quantize it "
+        "first, e.g. with 'bsc prepare'"
+    )
+    return True
+
+
+def _inference(model: onnx.ModelProto, graph: Graph) -> Callable[[], Mapping[str, Dims]]:
+    """The shapes that ONNX's own inference finds, found when they are first asked for."""
+
+    @cache
+    def shapes() -> Mapping[str, Dims]:
+        try:
+            inferred = onnx.shape_inference.infer_shapes(_without_weights(model, graph))
+        except (onnx.shape_inference.InferenceError, RuntimeError, ValueError):
+            # It has no shapes for a broken model; the problem itself is found elsewhere.
+            return {}
+        known: dict[str, Dims] = {}
+        for value in (*inferred.graph.value_info, *inferred.graph.output):
+            dims = tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
+            if min(dims, default=0) > 0:
+                known[text(value.name)] = dims
+        return known
+
+    return shapes
+
+
+def _without_weights(model: onnx.ModelProto, graph: Graph) -> onnx.ModelProto:
+    """The model as shape inference needs it: large initializers have become inputs."""
+    copied = onnx.ModelProto(ir_version=model.ir_version)
+    copied.opset_import.extend(model.opset_import)
+    # Inference gives up on operators of domains that are not imported.
+    imported = {item.domain for item in copied.opset_import}
+    for domain in {node.domain for node in model.graph.node} - imported:
+        copied.opset_import.add(domain=domain, version=1)
+    copied.graph.name = "shapes"
+    copied.graph.node.extend(model.graph.node)
+    copied.graph.output.extend(model.graph.output)
+    copied.graph.value_info.extend(model.graph.value_info)
+    given = {declared.name: declared for declared in graph.inputs}
+    copied.graph.input.extend(v for v in model.graph.input if text(v.name) in given)
+    for value in copied.graph.input:
+        for dim, known in zip(
+            value.type.tensor_type.shape.dim, given[text(value.name)].dims or (), strict=False
+        ):
+            if isinstance(known, int):
+                dim.dim_value = known
+    for tensor in model.graph.initializer:
+        if tensor.ByteSize() <= _LARGEST_COPIED:
+            copied.graph.initializer.append(tensor)
+        else:
+            copied.graph.input.append(
+                onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
+            )
+    return copied
+
+
+def _walk(
+    graph: Graph, opset: int, state: State, problems: Problems, is_float: bool
+) -> dict[str, Value]:
+    """The value of each tensor; what cannot be imported is noted and goes on as Unknown."""
+    values: dict[str, Value] = {
+        name: Unknown(f"tensor {quoted(name)}") if constant is None else constant
+        for name, constant in graph.constants.items()
+    }
+    for declared in graph.inputs:
+        subject = f"graph input {quoted(declared.name)}"
+        values[declared.name] = Unknown(subject)
+        with problems.at(subject):
+            values[declared.name] = _input(declared, subject, problems)
+    for node in graph.nodes:
+        if node.op_type == "Constant":
+            continue
+        value: Value = Unknown(node.subject)
+        try:
+            args = _arguments(node, values)
+            if is_float:
+                value = _float(node, args, opset, state)
+            else:
+                value = _import(node, args, opset, state)
+                _check_declared(node, value, graph)
+        except Missing as e:
+            value = e.value
+            state.undecided[node.index] = value.cause
+        except Refusal as e:
+            state.refused[node.index] = str(e)
+            problems.add(str(e), e.node or node)
+        values |= dict.fromkeys(filter(None, node.outputs), value)
+    return values
+
+
+def _arguments(node: Node, values: Mapping[str, Value]) -> list[Value | None]:
+    """The inputs of a node, each of them known or Unknown."""
+    return [
+        values.get(name, Unknown(f"tensor {quoted(name)}")) if name else None
+        for name in node.inputs
+    ]
+
+
+def _input(declared: Declared, subject: str, problems: Problems) -> Input:
+    """A graph input of fixed shape."""
+    dims = declared.dims
+    if dims is None:
+        raise Refusal("has no shape: a fixed one is accepted")
+    open_dims = [i for i, n in enumerate(dims) if not isinstance(n, int)]
+    if open_dims:
+        refusal = Refusal(_not_fixed(declared.name, dims))
+        if open_dims != [0]:
+            raise refusal
+        # It can only be a batch of 1: with that the rest of the model can be looked at.
+        problems.add(f"{subject}: {refusal}")
+        dims = (1, *dims[1:])
+    fixed = cast("Dims", dims)
+    check_size(fixed)
+    if fixed and fixed[0] != 1:
+        raise Refusal(f"has a batch of {fixed[0]} in {list(fixed)}: 1 is accepted")
+    return Input(declared.name, declared.type, fixed, fixed)
+
+
+def _not_fixed(name: str, dims: tuple[int | str | None, ...]) -> str:
+    """What to do about the dimensions of an input that the file leaves open."""
+    found: list[str] = []
+    hints: dict[str, None] = {}
+    for i, n in enumerate(dims):
+        size = 1 if i == 0 else "N"
+        if isinstance(n, str):
+            found.append(f"dimension {i} is the symbol {quoted(n)}")
+            hints[f"{n}={size}"] = None
+        elif n is None:
+            found.append(f"dimension {i} is not given")
+    if None in dims:
+        shape = "x".join(str(n) if isinstance(n, int) else "1" if i == 0 else "N"
+                         for i, n in enumerate(dims))  # fmt: skip
+        hints = {f"{name}={shape}": None}
+    shapes = " ".join(f"--shape {hint}" for hint in hints)
+    return f"{', '.join(found)}: fix it in the model, or give {shapes}"
+
+
+def _float(node: Node, args: Args, opset: int, state: State) -> Value:
+    """A node of a model that is not quantized: only its operator can be judged."""
+    if node.op_type not in IMPORTERS:
+        check_known(node, opset)
+        if node.op_type not in _FOLDED:
+            return hosted(state, node, args, host.why_not(node.op_type))
+    elif any(isinstance(arg, Hosted) for arg in args):
+        if node.op_type not in _PRODUCTS:
+            return hosted(state, node, args)
+        state.returning.append(node.index)
+    raise Missing(Unknown("the model, which is not quantized"))
+
+
+def _import(node: Node, args: Args, opset: int, state: State) -> Value:
+    importer = IMPORTERS.get(node.op_type)
+    if importer is None:
+        check_known(node, opset)
+        return hosted(state, node, args, host.why_not(node.op_type))
+    if node.op_type not in _QUANTIZERS:
+        for arg in args:
+            if isinstance(arg, Unknown):
+                raise Missing(arg)
+        if any(isinstance(arg, Hosted) for arg in args):
+            return hosted(state, node, args)
+    return importer(state, node, args)
+
+
+def _check_declared(node: Node, value: Value, graph: Graph) -> None:
+    """Raises Refusal if the file says another shape than the one that comes out."""
+    if isinstance(value, Tensor | Exact) and node.outputs:
+        declared = graph.declared.get(node.outputs[0])
+        if declared is not None and declared.known not in (None, value.dims):
+            raise Refusal(
+                f"makes {list(value.dims)}, but the model says that tensor "
+                f"{quoted(node.outputs[0])} has shape {list(declared.known or ())}"
+            )
+
+
+def _results(
+    graph: Graph, values: Mapping[str, Value], problems: Problems
+) -> tuple[Tensor, ...]:
+    """The tensors of the array that the graph's outputs are made of."""
+    found: dict[str, Tensor] = {}
+    for name in graph.outputs:
+        with problems.at(f"graph output {quoted(name)}"):
+            for tensor in _sources(values.get(name)):
+                found[tensor.name] = tensor
+    if not found and not problems:
+        problems.add("no output depends on a quantized tensor: nothing to compute")
+    return tuple(found.values())
+
+
+def _sources(value: Value | None) -> tuple[Tensor, ...]:
+    match value:
+        case Tensor():
+            return (value,)
+        case Hosted():
+            if value.unrounded is not None:
+                node, reason = value.unrounded
+                raise Refusal(reason, node)
+            return value.sources
+        case Unknown() | None:
+            return ()
+        case Exact():
+            raise Refusal(
+                f"is the result of {value.node.subject}, which no QuantizeLinear has rounded: "
+                "a QuantizeLinear and a DequantizeLinear are expected after it"
+            )
+        case Input() | Constant() | Scaled():
+            raise Refusal("is not computed by any operator of the array")
