@@ -15,22 +15,36 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from bsc.errors import BscError
+from bsc.errors import BscError, ModelError
 
 if TYPE_CHECKING:
     from bsc.api import compile, run
     from bsc.checking import CheckResult, check
     from bsc.compiled import Compiled
+    from bsc.frontend.explain import Explanation, explain
     from bsc.sim import Result
 
-__all__ = ["BscError", "CheckResult", "Compiled", "Result", "check", "compile", "run"]
+__all__ = [
+    "BscError",
+    "CheckResult",
+    "Compiled",
+    "Explanation",
+    "ModelError",
+    "Result",
+    "check",
+    "compile",
+    "explain",
+    "run",
+]
 
 _HOMES = {
     "CheckResult": "bsc.checking",
     "Compiled": "bsc.compiled",
+    "Explanation": "bsc.frontend.explain",
     "Result": "bsc.sim",
     "check": "bsc.checking",
     "compile": "bsc.api",
+    "explain": "bsc.frontend.explain",
     "run": "bsc.api",
 }
 

@@ -30,7 +30,7 @@ from bsc.compiled import Compiled
 from bsc.cost.network import TIMINGS, costs_of
 from bsc.dialects.machine import ARCH, ArchAttr
 from bsc.errors import BscError
-from bsc.frontend import import_onnx
+from bsc.frontend import Given, import_onnx
 from bsc.monitor import PassMonitor
 from bsc.passes.annotate_cost import AnnotateCostPass
 from bsc.pipelines import collector_paused, pipeline, run_passes
@@ -53,15 +53,17 @@ def compile(
     arch: str | Path | Arch = DEFAULT_ARCH,
     timing: str = DEFAULT_TIMING,
     *,
+    shapes: Given | None = None,
     monitor: PassMonitor | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Compiled:
     """Compile a quantized ONNX model for a machine.
 
     `model` is a file or a model in memory; `arch` a preset, the path of a TOML file, or a
-    machine; `timing` the rules by which the instructions are timed.  `monitor` learns the
-    seconds of each pass, and can validate and dump (`bsc.monitor`); `progress` is called
-    with the name of each step as it starts.
+    machine; `timing` the rules by which the instructions are timed.  `shapes` are the
+    dimensions that the model leaves open: the value of a symbol, or the whole shape of an
+    input, by name.  `monitor` learns the seconds of each pass, and can validate and dump
+    (`bsc.monitor`); `progress` is called with the name of each step as it starts.
 
     Raises BscError for a model, machine or timing that is not accepted, and xDSL's
     PassFailedException if a pass cannot do its work (no room in a memory).
@@ -76,7 +78,7 @@ def compile(
     with collector_paused():
         say("import")
         with monitor.measure("parse"):
-            imported = import_onnx(model)
+            imported = import_onnx(model, shapes)
         imported.module.attributes[ARCH] = ArchAttr(machine)
         passes = [_timed(p, timing) for p in pipeline(PIPELINE)]
         run_passes(imported.module, passes, keeper)

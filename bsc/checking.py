@@ -24,7 +24,7 @@ from bsc.asm.program import Layer, Program, Ready
 from bsc.compiled import Compiled
 from bsc.dialects.slices import location_name
 from bsc.errors import BscError
-from bsc.frontend import Imported, NodeReport, import_onnx
+from bsc.frontend import Given, Imported, NodeReport, import_onnx
 from bsc.frontend.load import load as load_model
 from bsc.interpreter import run_every_tensor
 from bsc.numerics import Int8
@@ -156,13 +156,15 @@ def check(
     seed: int = 0,
     *,
     timing_seeds: int = 0,
+    shapes: Given | None = None,
     progress: Progress | None = None,
 ) -> CheckResult:
     """Compare a program with onnxruntime on `inputs` random inputs, drawn from `seed`.
 
     onnxruntime runs the QDQ model with all optimisations off.  The program's outputs are
     compared, or, with `every_tensor`, all quantized tensors of the model.  `progress(done,
-    all)` is called after each simulated instruction, or each of its parts.
+    all)` is called after each simulated instruction, or each of its parts.  `shapes` are
+    those that the model was compiled with.
 
     With `timing_seeds` the program also runs in event order: for each input once with the
     machine's own durations and that many times with random ones.  There the outputs are
@@ -173,13 +175,13 @@ def check(
     """
     program, weights = load(compiled)
     proto = load_model(model).model
-    imported = import_onnx(model)
+    imported = import_onnx(model, shapes)
     plan = _Plan(program, imported, every_tensor)
     rng = np.random.default_rng(seed)
     timing = TimingCheck() if timing_seeds else None
     runs = 1 + (timing_seeds + 2 if timing_seeds else 0)
     for index in range(inputs):
-        feeds = random_inputs(proto, program, rng)
+        feeds = random_inputs(proto, imported.inputs, program, rng)
         expected = oracle.quantized_tensors(model, feeds)
         mine = {port.onnx_name: feeds[port.onnx_name] for port in program.inputs}
         say = share_of(progress, index, inputs)
@@ -301,17 +303,20 @@ def _interpret(module: ModuleOp, expected: Mapping[str, Int8]) -> dict[str, Int8
 
 
 def random_inputs(
-    model: onnx.ModelProto, program: Program, rng: np.random.Generator
+    model: onnx.ModelProto,
+    shapes: Mapping[str, tuple[int, ...]],
+    program: Program,
+    rng: np.random.Generator,
 ) -> dict[str, Array]:
-    """Values for all inputs of the model, such that int8 is well used and seldom left."""
+    """Values for all inputs of the model, of these `shapes`, such that int8 is well used and
+    seldom left."""
     ports = {port.onnx_name: program.tensors[port.tensor] for port in program.inputs}
-    constants = {tensor.name for tensor in model.graph.initializer}
     feeds: dict[str, Array] = {}
     for value in model.graph.input:
-        if value.name in constants:
+        if value.name not in shapes:
             continue
         kind = value.type.tensor_type
-        dims = [dim.dim_value or 1 for dim in kind.shape.dim]
+        dims = shapes[value.name]
         dtype: np.dtype[Any] = onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type)
         if dtype.kind == "f":
             scale = np.ldexp(_DEVIATION, -ports[value.name].pos) if value.name in ports else 1

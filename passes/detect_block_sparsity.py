@@ -27,7 +27,7 @@ from bsc.arch import Arch
 from bsc.cost.rates import matrix_cycles
 from bsc.dialects.bsw import DEFAULT_BLOCK, Gamma, GammaAttr, WeightOp
 from bsc.dialects.machine import arch_of
-from bsc.geometry import round_up
+from bsc.numerics import nonzero_blocks
 from bsc.options import check_options, option
 
 _BLOCK = re.compile("[1-9][0-9]*x[1-9][0-9]*")
@@ -81,7 +81,4 @@ def _grid(weight: WeightOp, block: tuple[int, int]) -> tuple[int, int]:
 def stored_blocks(weight: WeightOp, block: tuple[int, int]) -> np.typing.NDArray[np.bool_]:
     """Which blocks hold anything but zeros, over the grid of blocks."""
     values, _ = weight.values()
-    (cout, _, _, cin), (rows, cols), (b0, b1) = values.shape, _grid(weight, block), block
-    padded = np.zeros((round_up(cout, b0), round_up(cin, b1)), np.bool_)
-    padded[:cout, :cin] = values.any(axis=(1, 2))
-    return np.asarray(padded.reshape(rows, b0, cols, b1).any(axis=(1, 3)), np.bool_)
+    return nonzero_blocks(values, block)

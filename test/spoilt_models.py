@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import onnx
 import pytest
+from commands import Bsc
 from onnx import helper, numpy_helper
 from qdq_models import Array, QdqBuilder
 
-from bsc.errors import BscError
+from bsc.errors import ModelError
 from bsc.frontend import import_onnx
 
 
@@ -77,18 +79,35 @@ class Cases(dict[str, tuple[Edit, str]]):
 
         return register
 
-    def check(self, name: str) -> None:
-        """Spoil a model and look at the line."""
+    def check(self, name: str, bsc: Bsc) -> None:
+        """Spoil a model and look at what the command says: one line, and nothing else."""
         edit, expected = self[name]
         net = Net.make()
         edit(net)
-        (line,) = problems_of(net)
-        assert line.startswith("model 'small': ")
+        (line,) = refused_by_commands(bsc, net.model.SerializeToString())
         assert re.search(expected, line), line
+
+
+def refused_by_commands(bsc: Bsc, content: bytes) -> list[str]:
+    """The problems with which `bsc compile` and `bsc explain` refuse a file, with exit code 1
+    and without having written anything."""
+    path = Path("model.onnx")
+    path.write_bytes(content)
+    before = sorted(Path().rglob("*"))
+    code, out, err = bsc("compile", str(path), "-o", "out")
+    assert (code, out) == (1, "")
+    assert bsc("explain", str(path))[::2] == (1, err)
+    assert sorted(Path().rglob("*")) == before
+    prefix = f"bsc: error: {path}: "
+    lines = err.splitlines()
+    assert all(line.startswith(prefix) for line in lines), err
+    return [line.removeprefix(prefix) for line in lines]
 
 
 def problems_of(net: Net) -> list[str]:
     """The lines with which the model is refused."""
-    with pytest.raises(BscError) as caught:
+    with pytest.raises(ModelError) as caught:
         import_onnx(net.model)
-    return str(caught.value).splitlines()
+    lines = str(caught.value).splitlines()
+    assert lines == [f"model 'small': {problem}" for problem in caught.value.problems]
+    return lines

@@ -1,6 +1,7 @@
 """`bsc`: prepare a model, compile it, run it, check it, or many of them at once.
 
     bsc prepare resnet50 -o resnet50.onnx --sparsity 0.5
+    bsc explain resnet50.onnx
     bsc compile resnet50.onnx -o out --arch paper-4x4
     bsc run out -i image.npy -o result.npz
     bsc check resnet50.onnx out --every-tensor
@@ -26,8 +27,9 @@ from xdsl.utils.exceptions import DiagnosticException, ParseError
 
 from bsc.errors import BscError
 from bsc.monitor import PassMonitor
-from bsc.tools import alloc, progress, sweep
+from bsc.tools import alloc, explain, progress, sweep
 from bsc.tools.diagnostics import describe
+from bsc.tools.explain import Shapes
 
 PROG = "bsc"
 
@@ -37,6 +39,7 @@ A block-sparse compiler: quantized ONNX CNNs to programs for a grid of AIE2 core
 \b
 example:
   bsc prepare resnet50 -o resnet50.onnx --sparsity 0.5
+  bsc explain resnet50.onnx
   bsc compile resnet50.onnx -o out --arch paper-4x4
   bsc run out -i image.npy -o result.npz
   bsc check resnet50.onnx out --every-tensor
@@ -169,6 +172,7 @@ def compile(
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="DIR", help="The folder to write.")
     ],
+    shape: Shapes,
     arch: Annotated[
         str, typer.Option(metavar="NAME|FILE.toml", help="The machine.")
     ] = "paper-4x4",
@@ -182,13 +186,15 @@ def compile(
     """Compile a quantized ONNX model, and print what each layer costs."""
     import bsc
     from bsc.folder import check_target
+    from bsc.frontend.given import parse_shapes
     from bsc.report.screen import print_compiled
 
     check_target(output)
     monitor: PassMonitor = context.obj
     start = time.perf_counter()
     with progress.steps(f"compiling {model}") as say:
-        compiled = bsc.compile(model, arch, timing, monitor=monitor, progress=say)
+        given = parse_shapes(shape)
+        compiled = bsc.compile(model, arch, timing, shapes=given, monitor=monitor, progress=say)
         monitor.stage = ""
         compiled.save(output)
     print_compiled(compiled, output, time.perf_counter() - start)
@@ -273,6 +279,7 @@ def check(
     folder: Annotated[
         Path, typer.Argument(metavar="DIR", help="The folder that 'bsc compile' wrote.")
     ],
+    shape: Shapes,
     inputs: Annotated[
         int, typer.Option(min=1, metavar="N", help="How many random inputs to try.")
     ] = 1,
@@ -302,12 +309,20 @@ def check(
     simulator.
     """
     import bsc
+    from bsc.frontend.given import parse_shapes
     from bsc.report.outcome import difference_lines
     from bsc.report.screen import print_outcome
 
     with progress.bar("checking") as tell:
         result = bsc.check(
-            model, folder, inputs, every_tensor, seed, timing_seeds=timing_seeds, progress=tell
+            model,
+            folder,
+            inputs,
+            every_tensor,
+            seed,
+            timing_seeds=timing_seeds,
+            shapes=parse_shapes(shape),
+            progress=tell,
         )
     print_outcome(result)
     if not result.ok:
@@ -357,6 +372,7 @@ def view(
     typer.echo(f"{path}: {scaled(len(content))}B in {spent}: open it in a browser")
 
 
+app.command(epilog=explain.EXAMPLES)(explain.explain)
 app.command(epilog=sweep.EXAMPLES)(sweep.sweep)
 app.command(epilog=alloc.EXAMPLES)(alloc.alloc)
 

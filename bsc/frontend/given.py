@@ -6,7 +6,7 @@ images=1x3x224x224   the whole shape of an input
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TypeAlias
 
@@ -68,7 +68,7 @@ class GivenShapes:
         return replace(filled, dims=shape)
 
 
-def parse_shapes(texts: list[str]) -> Given:
+def parse_shapes(texts: Iterable[str]) -> Given:
     """Shapes as a command line has them, `NAME=N` or `NAME=NxNxNxN`."""
     given: dict[str, int | Dims] = {}
     for item in texts:

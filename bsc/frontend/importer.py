@@ -20,12 +20,14 @@ class Imported:
     """A model as a module of `qnn` and `bsw`.
 
     `nodes` says of each ONNX node where it runs and why, in the order of the file.
-    `shapes` has the ONNX shape of each quantized tensor of the array by its ONNX name.
+    `shapes` has the ONNX shape of each quantized tensor of the array by its ONNX name,
+    `inputs` that of each graph input.
     """
 
     module: ModuleOp
     nodes: tuple[NodeReport, ...]
     shapes: Mapping[str, Dims]
+    inputs: Mapping[str, Dims]
 
 
 def import_onnx(source: str | Path | onnx.ModelProto, given: Given | None = None) -> Imported:
@@ -40,4 +42,5 @@ def import_onnx(source: str | Path | onnx.ModelProto, given: Given | None = None
     found = survey(source, given)
     found.problems.raise_if_any()
     module = found.state.builder.finish(found.results)
-    return Imported(module, reports(found), found.state.quantized)
+    inputs = {d.name: d.known for d in found.graph.inputs if d.known is not None}
+    return Imported(module, reports(found), found.state.quantized, inputs)

@@ -53,7 +53,7 @@ def dequantize(state: State, node: Node, args: Args) -> Value:
         case Unknown():
             raise Missing(value)
         case Hosted():
-            return _returned(state, node, pos)
+            return _returned(state, node, pos, value)
         case _:
             raise Refusal(f"reads {quoted(node.inputs[0])}, which is not an int8 tensor")
 
@@ -68,7 +68,7 @@ def quantize(state: State, node: Node, args: Args) -> Value:
         case Unknown():
             return _stand_in(state, node, pos, value.cause)
         case Hosted():
-            return _returned(state, node, pos)
+            return _returned(state, node, pos, value)
         case Constant(array=np.ndarray()):
             assert value.array is not None
             state.reasons[node.index] = "a constant: quantized by the compiler"
@@ -117,10 +117,10 @@ def _quantized(values: Array, name: str, pos: int) -> Array:
     return scaled.clip(-128, 127).astype(np.int8)
 
 
-def _returned(state: State, node: Node, pos: int) -> Value:
+def _returned(state: State, node: Node, pos: int, value: Hosted) -> Value:
     """A stand-in for what the host would have to bring back to the array."""
     state.returning.append(node.index)
-    return _stand_in(state, node, pos, f"tensor {quoted(node.inputs[0])} of the host")
+    return _stand_in(state, node, pos, f"{value.node.subject}, which the host would run")
 
 
 def _stand_in(state: State, node: Node, pos: int, cause: str) -> Value:

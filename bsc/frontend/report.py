@@ -145,5 +145,5 @@ def _on_host(node: Node, state: State, used: bool) -> str:
     if node.op_type == "DequantizeLinear":
         return "DequantizeLinear of a result: done by the host when it reads the tensor"
     why = state.hosted.get(node.index)
-    own = f", which {why}" if why else ""
-    return f"{node.op_type} of a result, after the last rounding{own}: done by the host"
+    own = f" (it {why})" if why else ""
+    return f"{node.op_type} of a result, after the last rounding: done by the host{own}"

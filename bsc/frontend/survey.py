@@ -202,6 +202,8 @@ def _arguments(node: Node, values: Mapping[str, Value]) -> list[Value | None]:
 def _input(declared: Declared, subject: str, problems: Problems) -> Input:
     """A graph input of fixed shape."""
     dims = declared.dims
+    if declared.type == "undefined":
+        raise Refusal("is no tensor with a type: a float32 or an int8 one is accepted")
     if dims is None:
         raise Refusal("has no shape: a fixed one is accepted")
     open_dims = [i for i, n in enumerate(dims) if not isinstance(n, int)]

@@ -16,8 +16,8 @@ def host_lines(nodes: Sequence[NodeReport]) -> list[str]:
     for node in nodes:
         if node.where == "host":
             by_reason.setdefault(node.reason, []).append(node.name)
-    hosted = sum(map(len, by_reason.values()))
-    lines = [f"{len(nodes) - hosted} of {plural(len(nodes), 'ONNX node')} on the array"]
+    on_array = sum(node.where == "array" for node in nodes)
+    lines = [f"{on_array} of {plural(len(nodes), 'ONNX node')} on the array"]
     for reason, names in by_reason.items():
         more = len(names) - _MOST_NAMES
         shown = ", ".join(name or "(unnamed)" for name in names[:_MOST_NAMES])

@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pytest
+from commands import Bsc
 from onnx import helper, numpy_helper
 from qdq_models import QdqBuilder, Signal
 from spoilt_models import Cases, Net, number, problems_of
@@ -276,8 +277,8 @@ def add_too_far_apart(net: Net):
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_refused_in_one_line(case: str):
-    CASES.check(case)
+def test_refused_in_one_line(bsc: Bsc, case: str):
+    CASES.check(case, bsc)
 
 
 def test_the_good_model_is_accepted():

@@ -1,0 +1,172 @@
+"""What the frontend makes of a model, node by node, before anything is compiled.
+
+A model that cannot be compiled is explained as far as it was understood, so that all of
+its problems stand beside what would have become of the rest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from bsc.errors import ModelError
+from bsc.frontend.given import Given
+from bsc.frontend.graph import Constant, Declared, Dims, Node
+from bsc.frontend.report import NodeReport, reports
+from bsc.frontend.survey import Survey, survey
+from bsc.frontend.values import Exact, Hosted, Input, Scaled, Tensor, Unknown, Value
+from bsc.numerics import nonzero_blocks
+
+BLOCK = (8, 8)
+"""Output and input channels of the blocks whose density is told."""
+
+_POOLS = ("AveragePool", "GlobalAveragePool", "MaxPool", "ReduceMean")
+_SHIFTS = range(17)
+_FARTHEST_ADD = 7
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """How many blocks of a weight there are, and how many are not all zero."""
+
+    stored: int
+    all: int
+
+
+@dataclass(frozen=True)
+class NodeFacts:
+    """A node: what became of it (`report`), and the numbers that it works with.
+
+    `dims` is the ONNX shape of its result.  The positions are those of its inputs, weight,
+    bias and result, an integer standing for itself times 2^-position; None for what it does
+    not have.  `shift` says by how many places a sum of products is shifted to become the
+    result.
+    """
+
+    report: NodeReport
+    dims: Dims | None = None
+    inputs: tuple[int, ...] = ()
+    weight: int | None = None
+    bias: int | None = None
+    result: int | None = None
+    blocks: Blocks | None = None
+
+    @property
+    def shift(self) -> int | None:
+        if self.weight is None or self.result is None or not self.inputs:
+            return None
+        return self.inputs[0] + self.weight - self.result
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """All that is known of the model `where`: its nodes in the order of the file, what is
+    worth a warning, and why it cannot be compiled, if so."""
+
+    where: str
+    nodes: tuple[NodeFacts, ...]
+    warnings: tuple[str, ...]
+    problems: tuple[str, ...]
+
+    def raise_if_refused(self) -> None:
+        """Raises ModelError with all problems, if there are any."""
+        if self.problems:
+            raise ModelError(self.where, self.problems)
+
+
+def explain(source: str | Path | onnx.ModelProto, given: Given | None = None) -> Explanation:
+    """Look at all of a model; `given` are the dimensions that the file leaves open.
+
+    Raises ModelError for what is no ONNX model at all.
+    """
+    found = survey(source, given)
+    inferred = {**_declared(found), **found.state.inferred()}
+    nodes = tuple(
+        _facts(node, report, found, inferred)
+        for node, report in zip(found.graph.listed, reports(found), strict=True)
+    )
+    warnings = tuple(text for facts in nodes for text in _warnings(facts))
+    error = found.problems.error()
+    return Explanation(error.where, nodes, warnings, error.problems)
+
+
+def _declared(found: Survey) -> dict[str, Dims]:
+    """The shapes that the file says."""
+    every: tuple[Declared, ...] = tuple(found.graph.declared.values())
+    return {d.name: d.known for d in every if d.known is not None}
+
+
+def _facts(
+    node: Node, report: NodeReport, found: Survey, inferred: dict[str, Dims]
+) -> NodeFacts:
+    args = [found.values.get(name) for name in node.inputs if name]
+    name = next(filter(None, node.outputs), "")
+    value = found.values.get(name)
+    dims = inferred.get(name) if value is None else _dims(value, inferred.get(name))
+    if report.where != "array":
+        return NodeFacts(report, dims)
+    inputs = tuple(arg.pos for arg in args if isinstance(arg, Tensor))
+    constants = [arg.pos for arg in args if isinstance(arg, Scaled)]
+    result = found.values.get(report.tensor or name)
+    pos = result.pos if isinstance(result, Tensor | Scaled) else None
+    weight = bias = blocks = None
+    if isinstance(value, Exact) and value.node is node and value.weights is not None:
+        weight = constants[0]
+        bias = constants[1] if len(constants) > 1 else None
+        bits = nonzero_blocks(value.weights, BLOCK)
+        blocks = Blocks(int(np.count_nonzero(bits)), bits.size)
+    return NodeFacts(report, dims, inputs, weight, bias, pos, blocks)
+
+
+def _dims(value: Value, inferred: Dims | None) -> Dims | None:
+    match value:
+        case Unknown() | Hosted() | Constant(array=None):
+            return inferred
+        case Constant() | Scaled() | Input() | Tensor() | Exact():
+            return value.dims
+
+
+# Warnings --------------------------------------------------------------------------------
+
+
+def _warnings(facts: NodeFacts) -> list[str]:
+    """What works here, but not everywhere."""
+    report, found = facts.report, list[str]()
+    subject = f"node {report.name!r} ({report.op_type})"
+    if not report.certified:
+        found.append(
+            f"{subject}: its sums can reach {report.accumulator_bound:,}, beyond 2^24, where "
+            "onnxruntime's float32 need not be exact"
+        )
+    return found + [f"{subject}: {text}" for text in _beyond_amd(facts)]
+
+
+def _beyond_amd(facts: NodeFacts) -> list[str]:
+    """The limits of AMD's own compiler that a node does not keep to."""
+    op_type, inputs, result = facts.report.op_type, facts.inputs, facts.result
+    shift = facts.shift
+    if shift is not None and shift not in _SHIFTS:
+        return [
+            f"shift {shift} = {facts.inputs[0]} + {facts.weight} - {result}, of input, weight "
+            f"and result: AMD's compiler takes {_SHIFTS[0]} to {_SHIFTS[-1]}"
+        ]
+    if op_type == "Add" and len(inputs) == 2 and abs(inputs[0] - inputs[1]) > _FARTHEST_ADD:
+        return [
+            f"positions {inputs[0]} and {inputs[1]} of its inputs: AMD's compiler takes at "
+            f"most {_FARTHEST_ADD} between them"
+        ]
+    if op_type == "Concat" and result is not None and {*inputs} - {result}:
+        listed = ", ".join(map(str, inputs))
+        return [
+            f"positions {listed} of its inputs and {result} of its result: AMD's compiler "
+            "takes one position, the smallest"
+        ]
+    if op_type in _POOLS and result is not None and {*inputs} - {result}:
+        return [
+            f"position {inputs[0]} of its input and {result} of its result: AMD's compiler "
+            "takes the same"
+        ]
+    return []

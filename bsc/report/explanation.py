@@ -1,0 +1,110 @@
+"""What `bsc explain` prints: a row a node, and what it comes to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.table import Table
+
+from bsc.frontend.explain import BLOCK, Explanation, NodeFacts
+from bsc.numerics import FLOAT32_EXACT, INT32_LIMIT
+from bsc.report.host import host_lines
+from bsc.report.units import plural, ratio, scaled
+
+_ROUTINE = ("Constant", "QuantizeLinear", "DequantizeLinear")
+"""Operators of which a model has hundreds, with little to say."""
+
+_COLUMNS = ("op", "where", "shape", "pos", "shift", "density", "sum up to", "/2^24")
+_WORDS = ("op", "where", "shape", "pos")
+
+
+def node_table(nodes: Sequence[NodeFacts], brief: bool) -> Table:
+    """A row a node, in the order of the file.
+
+    `pos` are the positions of inputs, weight and bias, and of the result; `brief` leaves out
+    quantizers and constants of which there is nothing particular to say.
+    """
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("node", no_wrap=True)
+    for title in _COLUMNS:
+        side = "left" if title in _WORDS else "right"
+        table.add_column(title, justify=side, no_wrap=True)
+    table.add_column("why", no_wrap=True)
+    for facts in nodes:
+        report = facts.report
+        if not (brief and report.where == "array" and report.op_type in _ROUTINE):
+            table.add_row(*map(_plain, _cells(facts)))
+    return table
+
+
+def _plain(text: str) -> str:
+    """A cell in which nothing is markup."""
+    return text.replace("[", r"\[")
+
+
+def _cells(facts: NodeFacts) -> tuple[str, ...]:
+    report, bound, blocks = facts.report, facts.report.accumulator_bound, facts.blocks
+    return (
+        report.name,
+        report.op_type,
+        report.where,
+        "" if facts.dims is None else "x".join(map(str, facts.dims)) or "scalar",
+        _positions(facts),
+        "" if facts.shift is None else str(facts.shift),
+        "" if blocks is None else ratio(blocks.stored, blocks.all),
+        "" if bound is None else scaled(bound),
+        "" if bound is None else f"{bound / FLOAT32_EXACT:.3f}",
+        # A problem's line on stderr has the rest.
+        report.reason.partition("; ")[0],
+    )
+
+
+def _positions(facts: NodeFacts) -> str:
+    """`4 w7 b11 > 5`: of the inputs, the weight, the bias and the result."""
+    before = [str(pos) for pos in facts.inputs]
+    if facts.weight is not None:
+        before.append(f"w{facts.weight}")
+    if facts.bias is not None:
+        before.append(f"b{facts.bias}")
+    after = [] if facts.result is None else [">", str(facts.result)]
+    return " ".join(before + (after if before else after[1:]))
+
+
+def explanation_lines(explanation: Explanation) -> list[str]:
+    """What the table comes to: where the nodes run, density, certificate, warnings."""
+    nodes = explanation.nodes
+    lines = host_lines([facts.report for facts in nodes])
+    counts = {
+        where: sum(facts.report.where == where for facts in nodes)
+        for where in ("refused", "undecided")
+    }
+    if counts["refused"] or counts["undecided"]:
+        lines.append(
+            f"{plural(counts['refused'], 'node')} refused, {counts['undecided']:,} undecided "
+            "because of them"
+        )
+    blocks = [facts.blocks for facts in nodes if facts.blocks is not None]
+    if blocks:
+        stored, every = sum(b.stored for b in blocks), sum(b.all for b in blocks)
+        lines.append(
+            f"{stored:,} of {every:,} blocks of {BLOCK[0]}x{BLOCK[1]} channels are not zero: "
+            f"density {ratio(stored, every)}"
+        )
+    lines += _certificate([f for f in nodes if f.report.accumulator_bound is not None])
+    return lines + [f"warning: {text}" for text in explanation.warnings]
+
+
+def _certificate(nodes: Sequence[NodeFacts]) -> list[str]:
+    """The largest sum that any input can give: it decides what is exact."""
+    if not nodes:
+        return []
+    bounds = {facts.report.name: facts.report.accumulator_bound or 0 for facts in nodes}
+    name = max(bounds, key=bounds.__getitem__)
+    largest = bounds[name]
+    certified = sum(facts.report.certified for facts in nodes)
+    return [
+        f"largest sum for any input: {largest:,} in {name}, {largest / FLOAT32_EXACT:.3f} of "
+        f"2^24, {largest / INT32_LIMIT:.4f} of 2^31",
+        f"{certified} of {plural(len(nodes), 'node')} with sums certified: at most 2^24, so "
+        "that onnxruntime computes the same bits for every input",
+    ]
