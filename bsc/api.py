@@ -23,7 +23,7 @@ from bsc import folder
 from bsc.arch import DEFAULT_ARCH, Arch, load_arch
 from bsc.asm.packed import Bytes
 from bsc.asm.parser import parse_program
-from bsc.asm.printer import print_program
+from bsc.asm.printer import numbered, print_program
 from bsc.asm.program import Program
 from bsc.codegen import build_program, comments, weights_of
 from bsc.compiled import Compiled
@@ -98,6 +98,7 @@ def compile(
         keeper.placed,
         imported.nodes,
         tuple(program.elided),
+        numbered(program),
     )
 
 

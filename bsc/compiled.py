@@ -15,8 +15,7 @@ from xdsl.printer import Printer
 from bsc import folder
 from bsc.arch import Arch
 from bsc.asm.packed import Bytes
-from bsc.asm.parser import parse_program
-from bsc.asm.program import Elided
+from bsc.asm.program import Elided, Program
 from bsc.codegen import blob_of
 from bsc.cost.network import NetworkCost
 from bsc.dialects.bsw import BlobOp
@@ -26,7 +25,6 @@ from bsc.report.record import cost_record
 from bsc.report.table import cost_table
 from bsc.report.trace import trace_record
 from bsc.sidecar import save_payloads
-from bsc.sim.timeline import run_timeline
 
 
 @dataclass(frozen=True)
@@ -59,6 +57,9 @@ class Compiled:
     elided: tuple[Elided, ...]
     """The quantized tensors of the model that the program never makes, and why."""
 
+    listing: Program
+    """`program` as data, with the lines of the text; for reports, never for a run."""
+
     @property
     def cost(self) -> NetworkCost:
         """The cost under the timing that was asked for."""
@@ -80,11 +81,9 @@ class Compiled:
             self._save_module(aside)
 
     def _trace(self) -> str:
-        """The events of the program text on the machine, as `bsc.report.trace` has them."""
-        program = parse_program(self.program)
-        record = trace_record(
-            program, run_timeline(program), f"{self.model} on {self.arch.name}"
-        )
+        """When everything happens, as `bsc.report.trace` has it."""
+        lanes = self.costs["overlap"].lanes
+        record = trace_record(self.listing, lanes, f"{self.model} on {self.arch.name}")
         return json.dumps(record, ensure_ascii=False, separators=(",", ":")) + "\n"
 
     def _save_module(self, aside: Path) -> None:

@@ -41,6 +41,16 @@ def print_program(program: Program, comments: Comments | None = None) -> str:
     return "\n".join(lines) + "\n"
 
 
+def numbered(program: Program) -> Program:
+    """The program with the lines that `print_program` gives its instructions."""
+    first = 1 + sum(1 for _ in _declarations(program))
+    body = [
+        dataclasses.replace(item, line=line).like(item) if isinstance(item, Instr) else item
+        for line, item in enumerate(program.body, start=first)
+    ]
+    return dataclasses.replace(program, body=body)
+
+
 def _declarations(program: Program) -> Iterator[str]:
     yield f".bsc {VERSION}"
     yield f".program {quote(program.name)}"

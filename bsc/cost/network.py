@@ -6,16 +6,18 @@ Works on the program alone (`bsc.asm`), so that the same numbers can be had from
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from bsc.arch import Arch
 from bsc.asm.footprint import Fields
 from bsc.asm.isa import Engine
 from bsc.asm.order import units
-from bsc.asm.packed import PackedShape
-from bsc.asm.program import Instr, Layer, Program, Ready
+from bsc.asm.packed import packed_size
+from bsc.asm.program import Instr, IntArray, Layer, Program, Ready
+from bsc.cost.overlap import Lane
 from bsc.cost.serial import Span
 from bsc.cost.timers import TIMERS, Timer, Unit, timer_of
 from bsc.cost.work import Work, work_of
@@ -49,7 +51,8 @@ class LayerCost:
 
 @dataclass
 class NetworkCost:
-    """The whole program.  `spans` has one entry an instruction, in text order."""
+    """The whole program.  `spans` has one entry an instruction, in text order; `lanes` every
+    iteration of every instruction, if the timing knows them (`overlap` does)."""
 
     timing: str
     total_s: float
@@ -58,6 +61,7 @@ class NetworkCost:
     """Seconds that each resource needs at least; the lower bound is the largest."""
     layers: list[LayerCost]
     spans: list[Span]
+    lanes: Sequence[Lane] = ()
 
 
 def cost_of(program: Program, timing: str = "serial") -> NetworkCost:
@@ -71,12 +75,19 @@ def costs_of(program: Program, timings: Sequence[str] = TIMINGS) -> dict[str, Ne
         (layer, (unit, [work_of(instr, program.arch) for instr in unit]))
         for layer, unit in _timed_units(program)
     ]
-    return {timing: _cost(program, measured, timing) for timing in timings}
+    dense = list(_dense_bytes(measured, program.arch))
+    return {timing: _cost(program, measured, dense, timing) for timing in timings}
 
 
-def _cost(program: Program, measured: Sequence[tuple[Layer, Unit]], timing: str) -> NetworkCost:
-    walk = _Walk(program, timer_of(timing, program, [unit for _, unit in measured]))
-    walk.run(measured)
+def _cost(
+    program: Program,
+    measured: Sequence[tuple[Layer, Unit]],
+    dense: Sequence[int],
+    timing: str,
+) -> NetworkCost:
+    timer = timer_of(timing, program, [unit for _, unit in measured])
+    walk = _Walk(program, timer)
+    walk.run(measured, dense)
     layers = list(walk.layers.values())
     moved = Counter[Engine]()
     for _, (unit, works) in measured:
@@ -85,7 +96,8 @@ def _cost(program: Program, measured: Sequence[tuple[Layer, Unit]], timing: str)
     bounds = lower_bounds(program, layers, moved)
     for layer in layers:
         layer.bound = max(layer.shares, key=lambda name: layer.shares[name], default="load")
-    return NetworkCost(timing, walk.clock, max(bounds.values()), bounds, layers, walk.spans)
+    lower = max(bounds.values())
+    return NetworkCost(timing, walk.clock, lower, bounds, layers, walk.spans, timer.lanes)
 
 
 class _Walk:
@@ -97,14 +109,12 @@ class _Walk:
         self.clock = 0.0
         self.layers: dict[tuple[str, str], LayerCost] = {}
         self.spans: list[Span] = []
-        self.seen: set[tuple[int, ...]] = set()
-        self.loaded: list[tuple[int, ...]] = []
         self.layer: LayerCost = LayerCost("", "")
 
-    def run(self, measured: Sequence[tuple[Layer, Unit]]) -> None:
-        """Time all units."""
+    def run(self, measured: Sequence[tuple[Layer, Unit]], dense: Sequence[int]) -> None:
+        """Time all units; `dense` are the bytes of their weights with all blocks stored."""
         current: Layer | None = None
-        for layer, unit in measured:
+        for (layer, unit), weight_bytes in zip(measured, dense, strict=True):
             if layer is not current:
                 self._enter(layer)
                 current = layer
@@ -113,6 +123,7 @@ class _Walk:
             self._pass(time.end - self.clock, time.shares)
             self.clock = time.end
             self._count(*unit)
+            self.layer.weight_bytes_dense += weight_bytes
         rest = self.timer.rest(self.clock)
         self._pass(rest, {"ddr": rest})
         self.clock += rest
@@ -122,7 +133,6 @@ class _Walk:
         if key not in self.layers:
             self.layers[key] = LayerCost(layer.name, layer.op, self.clock)
         self.layer = self.layers[key]
-        self.seen = set()
         seconds = self.timer.enter()
         self._pass(seconds, {})
         self.clock += seconds
@@ -144,44 +154,46 @@ class _Walk:
                 layer.ddr_write_bytes += work.bytes
             if instr.mnemonic == "LOADW":
                 layer.weight_bytes += work.bytes
-            self._count_dense(instr)
-
-    def _count_dense(self, instr: Instr) -> None:
-        """Add the bytes that weights would have with all blocks stored, each subvolume once.
-
-        A subvolume is known by where it is loaded from; the next computation, or that of
-        the same iteration, has its shape.
-        """
-        if instr.mnemonic == "LOADWDM":
-            rows = Fields(instr, self.arch)["memtile"]
-            self.loaded = [
-                tuple(row)
-                for row in np.broadcast_to(rows, (instr.count, rows.shape[1])).tolist()
-            ]
-        elif "blocks" in instr.fields and self.loaded:
-            fields = Fields(instr, self.arch)
-            for index, key in enumerate(self.loaded):
-                if key not in self.seen:
-                    self.seen.add(key)
-                    self.layer.weight_bytes_dense += _dense_bytes(fields, index)
-            self.loaded = []
 
 
-def _dense_bytes(fields: Fields, iteration: int) -> int:
-    """Bytes of the packed weights of one iteration with all blocks stored."""
+def _dense_bytes(measured: Iterable[tuple[Layer, Unit]], arch: Arch) -> Iterator[int]:
+    """The bytes that the weights of each unit would have with all blocks stored, each
+    subvolume once in a layer.
 
-    def at(name: str) -> list[int]:
-        array = fields[name]
-        return array[iteration if len(array) > 1 else 0].reshape(-1).tolist()
+    A subvolume is known by where it is loaded from; the next computation, or that of the
+    same iteration, has its shape.
+    """
+    current: Layer | None = None
+    seen, loaded = set[tuple[int, ...]](), list[tuple[int, ...]]()
+    for layer, (unit, _) in measured:
+        if layer is not current:
+            current = layer
+            seen.clear()
+        total = 0
+        for instr in unit:
+            if instr.mnemonic == "LOADWDM":
+                rows = Fields(instr, arch)["memtile"]
+                spread = np.broadcast_to(rows, (instr.count, rows.shape[1]))
+                loaded = [tuple(row) for row in spread.tolist()]
+            elif "blocks" in instr.fields and loaded:
+                sizes = _dense_sizes(Fields(instr, arch)).tolist()
+                for key, size in zip(loaded, sizes[: len(loaded)], strict=True):
+                    if key not in seen:
+                        seen.add(key)
+                        total += size
+                loaded = []
+        yield total
 
-    (kh, kw), (b0, b1) = at("k"), at("blk")
-    bias = iteration % max(1, fields.instr.number("chunks")) == 0
-    total = 0
-    for cout, cin in zip(at("cout"), at("cin"), strict=True):
-        if cout:
-            shape = PackedShape(cout, kh, kw, cin, (b0, b1), bias)
-            total += shape.size(shape.grid[0] * shape.grid[1])
-    return total
+
+def _dense_sizes(fields: Fields) -> IntArray:
+    """Bytes of the packed weights of each iteration with all blocks stored."""
+    count = fields.instr.count
+    cout, cin = fields["cout"], fields["cin"]
+    (kh, kw), (b0, b1) = fields["k"][0].tolist(), fields["blk"][0].tolist()
+    bias = (np.arange(count) % max(1, fields.instr.number("chunks")) == 0)[:, None]
+    stored = -(-cout // b0) * -(-cin // b1)
+    sizes = packed_size(cout, cin, (b0, b1), kh * kw, bias, stored)
+    return np.sum(np.where(cout > 0, sizes, 0), axis=1)
 
 
 def _timed_units(program: Program) -> Iterator[tuple[Layer, list[Instr]]]:

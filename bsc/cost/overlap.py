@@ -17,16 +17,16 @@ changes (`bsc.cost.sharing`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from bsc.arch import Arch
 from bsc.asm.isa import DDR_ENGINES, Engine
 from bsc.asm.order import stage_order
-from bsc.asm.program import Instr, Layer, LockUse, Program
+from bsc.asm.program import Instr, IntArray, Layer, LockUse, Program
 from bsc.cost.sharing import Job, durations
 from bsc.cost.tiles import Reach, Tiles
 from bsc.cost.work import Seconds, Work
@@ -40,105 +40,112 @@ _SAME_S = 1e-12
 _SHARED = (Engine.LOAD, Engine.LOADW)
 
 
-class Interval(NamedTuple):
-    """From the start of an instruction's first iteration to the end of its last one."""
+@dataclass(frozen=True)
+class Lane:
+    """When each iteration starts and ends on each part of an engine, (steps, parts).
 
-    start: float
-    end: float
+    A step is an iteration of an instruction: `instr`, by its place among the instructions,
+    and `iteration` say which one.  Steps are in the order of the text.
+    """
+
+    engine: Engine
+    instr: IntArray
+    iteration: IntArray
+    start: Seconds
+    end: Seconds
+
+
+_Way: TypeAlias = "Callable[[Seconds], Seconds] | None"
+"""From when the parts of one engine are done to when those of another one may start, or None
+if the times are the same."""
 
 
 @dataclass
 class _Family:
-    """A family of locks: when each unit was given, tile by tile, and how many are taken."""
+    """A family of locks: who gives each unit, a step and the number of its reach, and how
+    many are taken."""
 
     init: int
     kind: str
-    given: list[Seconds] = field(default_factory=list[Seconds])
+    given: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
     taken: int = 0
 
-    def clear(self) -> None:
-        """Back to the initial value."""
-        self.given = [np.zeros(1)] * self.init
-        self.taken = 0
-
-    def take(self, amount: int) -> Seconds:
-        """When the next units were given.  Those that the text never gives do not count:
-        whether locks balance is for `--verify-dataflow` to say."""
+    def take(self, amount: int) -> tuple[int, int] | None:
+        """Who gives the last of the next units; None if it is there from the start.  Those
+        that the text never gives do not count: whether locks balance is for
+        `--verify-dataflow` to say."""
         self.taken += amount
-        known = min(self.taken, len(self.given))
-        return self.given[known - 1] if known else np.zeros(1)
+        known = min(self.taken - self.init, len(self.given))
+        return self.given[known - 1] if known > 0 else None
 
 
-@dataclass(frozen=True)
-class _Use:
-    """Units of a lock that an iteration takes or gives."""
+class _Use(NamedTuple):
+    """Units of a lock that an instruction takes or gives once in `period` iterations: the
+    families in turn, each with the number of its reach."""
 
-    family: _Family
-    reach: Reach
+    period: int
     amount: int
+    turns: list[tuple[_Family, int]]
 
 
-@dataclass
+@dataclass(slots=True)
 class _Step:
     """One iteration of an instruction, on all parts of its engine at once."""
 
-    index: int
+    instr: int
+    iteration: int
     engine: Engine
-    alone: Seconds
-    """Seconds on each part, on a single channel."""
     seconds: Seconds
-    """Seconds as they come out."""
+    """Seconds as they come out, without the set-up."""
     set_up: float
-    takes: list[_Use]
-    gives: list[_Use]
-    ready: Seconds = field(default_factory=lambda: np.zeros(1))
-    """When its locks were given."""
-
-    def job(self, col: int, cols: int) -> Job:
-        """The transfer of one column."""
-        ready = np.broadcast_to(self.ready, cols)
-        return Job(float(ready[col]), self.set_up, float(self.alone[col]))
+    sources: list[tuple[int, _Way]]
+    """The steps that give what it takes."""
 
 
 class _Maker:
-    """Makes the steps of one instruction."""
+    """Makes the steps of one instruction; `index` is its place, `programs` whether the cores
+    are programmed before it."""
 
-    def __init__(self, instr: Instr, work: Work, arch: Arch, locks: Mapping[str, _Family]):
-        self.takes, self.gives = instr.acquires, instr.releases
-        self.arch = arch
-        self.locks = locks
-        self.uses: dict[tuple[LockUse, str], _Use] = {}
+    def __init__(
+        self, index: int, instr: Instr, work: Work, recurrence: _Recurrence, programs: bool
+    ):
+        arch = recurrence.arch
+        self.index = index
         self.engine = instr.spec.engine
-        self.table = _seconds(self.engine, work, arch)
+        self.recurrence = recurrence
         channels = {
             Engine.WRITE: arch.ddr_write_channels,
             **dict.fromkeys(_SHARED, arch.ddr_read_channels),
         }
-        self.channels = channels.get(self.engine, 1)
+        self.alone = _seconds(self.engine, work, arch)
+        self.seconds = list(self.alone / channels.get(self.engine, 1))
+        self.set_up = arch.cycles_to_s(arch.dispatch_cycles + programs * arch.reprogram_cycles)
+        self.takes = [self._use(use) for use in instr.acquires]
+        self.gives = [self._use(use) for use in instr.releases]
 
-    def step(self, index: int, iteration: int, programs: bool) -> _Step:
-        """One iteration; `programs` if the cores are programmed before the first one."""
-        alone = self.table[iteration]
-        cycles = self.arch.dispatch_cycles + programs * self.arch.reprogram_cycles
-        takes = [u for u in self.takes if u.acquires_at(iteration)]
-        gives = [u for u in self.gives if u.releases_at(iteration)]
-        return _Step(
-            index,
-            self.engine,
-            alone,
-            alone / self.channels,
-            0.0 if iteration else self.arch.cycles_to_s(cycles),
-            [self._use(use, iteration) for use in takes],
-            [self._use(use, iteration) for use in gives],
-        )
+    def _use(self, use: LockUse) -> _Use:
+        families = [self.recurrence.locks[name] for name in use.names]
+        number = self.recurrence.number_of
+        turns = [(f, number(Reach(self.engine, f.kind, use.where))) for f in families]
+        return _Use(use.period, use.amount, turns)
 
-    def _use(self, use: LockUse, iteration: int) -> _Use:
-        key = use, use.at(iteration)
-        if key not in self.uses:
-            family = self.locks[key[1]]
-            reach = Reach(self.engine, family.kind, use.where)
-            self.uses[key] = _Use(family, reach, use.amount)
-        return self.uses[key]
+    def step(self, number: int, iteration: int) -> _Step:
+        """The step of one iteration, which has this number in the text."""
+        sources: list[tuple[int, _Way]] = []
+        for period, amount, turns in self.takes:
+            turn, rest = divmod(iteration, period)
+            if not rest:
+                family, reach = turns[turn % len(turns)]
+                if (source := family.take(amount)) is not None:
+                    sources.append((source[0], self.recurrence.way(source[1], reach)))
+        for period, amount, turns in self.gives:
+            turn, rest = divmod(iteration, period)
+            if rest == period - 1:
+                family, reach = turns[turn % len(turns)]
+                family.given += [(number, reach)] * amount
+        set_up = 0.0 if iteration else self.set_up
+        seconds = self.seconds[iteration]
+        return _Step(self.index, iteration, self.engine, seconds, set_up, sources)
 
 
 def _seconds(engine: Engine, work: Work, arch: Arch) -> Seconds:
@@ -167,10 +174,8 @@ def _first_computations(program: Program) -> set[int]:
     return found
 
 
-def intervals(
-    program: Program, units: Iterable[tuple[list[Instr], list[Work]]]
-) -> list[Interval]:
-    """When each instruction starts and ends.
+def lanes(program: Program, units: Iterable[tuple[list[Instr], list[Work]]]) -> list[Lane]:
+    """When each iteration of each instruction starts and ends, engine by engine.
 
     `units` are all instructions in text order with what they do: stages, and transfers from
     and to DDR.
@@ -192,13 +197,32 @@ class _Recurrence:
         }
         self.first = _first_computations(program)
         self.steps: list[_Step] = []
+        self.transfers: dict[Engine, list[tuple[int, Seconds]]] = {e: [] for e in _SHARED}
+        """The steps that share channels, and their seconds on a channel of their own."""
         self.instructions = 0
+        self.starts: list[Seconds] = []
+        self.ends: list[Seconds] = []
+        self._reaches: dict[Reach, int] = {}
+        self._ways: dict[tuple[int, int], _Way] = {}
+
+    def number_of(self, reach: Reach) -> int:
+        """A reach as a number, which is quicker to look up."""
+        return self._reaches.setdefault(reach, len(self._reaches))
+
+    def way(self, giver: int, taker: int) -> _Way:
+        """`Tiles.way` of two reaches, made once."""
+        key = giver, taker
+        if key not in self._ways:
+            reaches = list(self._reaches)
+            self._ways[key] = self.tiles.way(reaches[giver], reaches[taker])
+        return self._ways[key]
 
     def add(self, instrs: list[Instr], works: list[Work]) -> None:
         """The steps of a stage, or of transfers from and to DDR."""
+        first = self.instructions
         makers = [
-            _Maker(instr, work, self.arch, self.locks)
-            for instr, work in zip(instrs, works, strict=True)
+            _Maker(first + k, instr, work, self, first + k in self.first)
+            for k, (instr, work) in enumerate(zip(instrs, works, strict=True))
         ]
         if instrs[0].spec.engine in DDR_ENGINES:
             # Each does all its iterations before the next.
@@ -206,58 +230,74 @@ class _Recurrence:
         else:
             order = list(stage_order(instrs))
         for k, iteration in order:
-            index = self.instructions + k
-            self.steps.append(makers[k].step(index, iteration, index in self.first))
+            maker, number = makers[k], len(self.steps)
+            if maker.engine in _SHARED:
+                self.transfers[maker.engine].append((number, maker.alone[iteration]))
+            self.steps.append(maker.step(number, iteration))
         self.instructions += len(instrs)
 
-    def run(self) -> list[Interval]:
-        """When each instruction starts and ends."""
-        found = self._pass()
+    def run(self) -> list[Lane]:
+        """When everything starts and ends."""
+        self._pass()
         for _ in range(_ROUNDS - 1):
             if not self._share():
                 break
-            found = self._pass()
-        return found
+            self._pass()
+        return self._lanes()
 
-    def _pass(self) -> list[Interval]:
+    def _pass(self) -> None:
         """From top to bottom, with the durations as they are known."""
-        for family in self.locks.values():
-            family.clear()
-        free = {engine: np.zeros(1) for engine in Engine}
-        starts: dict[int, Seconds] = {}
-        ends: dict[int, Seconds] = {}
-        start = np.zeros(1)
+        free: dict[Engine, Seconds] = {}
+        starts, ends = list[Seconds](), list[Seconds]()
         for step in self.steps:
-            ready = start
-            for use in step.takes:
-                given = use.family.take(use.amount)
-                ready = np.maximum(ready, self.tiles.to_parts(use.reach, given))
-            step.ready = ready
-            begin = np.maximum(free[step.engine], ready)
-            free[step.engine] = end = begin + step.set_up + step.seconds
-            for use in step.gives:
-                given = self.tiles.to_tiles(use.reach, end)
-                use.family.given += [given] * use.amount
-            starts.setdefault(step.index, begin)
-            ends[step.index] = end
+            begin = free.get(step.engine)
+            if begin is None:
+                begin = np.zeros_like(step.seconds)
+            for source, way in step.sources:
+                given = ends[source]
+                begin = np.maximum(begin, given if way is None else way(given))
+            end = begin + step.set_up + step.seconds if step.set_up else begin + step.seconds
+            free[step.engine] = end
+            starts.append(begin)
+            ends.append(end)
+        self.starts, self.ends = starts, ends
+
+    def _lanes(self) -> list[Lane]:
+        numbers: dict[Engine, list[int]] = {}
+        for number, step in enumerate(self.steps):
+            numbers.setdefault(step.engine, []).append(number)
         return [
-            Interval(float(starts[k].min()), float(ends[k].max()))
-            for k in range(self.instructions)
+            Lane(
+                engine,
+                np.array([self.steps[n].instr for n in own], np.int64),
+                np.array([self.steps[n].iteration for n in own], np.int64),
+                np.array([self.starts[n] for n in own]).reshape(len(own), -1),
+                np.array([self.ends[n] for n in own]).reshape(len(own), -1),
+            )
+            for engine, own in numbers.items()
         ]
 
     def _share(self) -> bool:
         """Work out who shares a channel with whom; whether any duration changes by it."""
-        steps = [[s for s in self.steps if s.engine is engine] for engine in _SHARED]
-        before = [step.seconds for queue in steps for step in queue]
-        fresh = [[np.zeros(self.arch.cols) for _ in queue] for queue in steps]
+        queues = list(self.transfers.values())
+        fresh = [np.zeros((len(queue), self.arch.cols)) for queue in queues]
         for col in range(self.arch.cols):
-            jobs = [[step.job(col, self.arch.cols) for step in queue] for queue in steps]
+            jobs = [[self._job(*transfer, col) for transfer in queue] for queue in queues]
             for kind, times in enumerate(durations(jobs, self.arch.ddr_read_channels)):
-                for target, seconds in zip(fresh[kind], times, strict=True):
-                    target[col] = seconds
-        for queue, times in zip(steps, fresh, strict=True):
-            for step, seconds in zip(queue, times, strict=True):
+                fresh[kind][:, col] = times
+        changed = False
+        for queue, times in zip(queues, fresh, strict=True):
+            for (number, _), seconds in zip(queue, times, strict=True):
+                step = self.steps[number]
+                changed |= bool(np.abs(step.seconds - seconds).max() > _SAME_S)
                 step.seconds = seconds
-        after = [step.seconds for queue in steps for step in queue]
-        pairs = zip(before, after, strict=True)
-        return any(np.abs(a - b).max() > _SAME_S for a, b in pairs)
+        return changed
+
+    def _job(self, number: int, alone: Seconds, col: int) -> Job:
+        """The transfer of one column."""
+        step = self.steps[number]
+        ready = 0.0
+        for source, way in step.sources:
+            given = self.ends[source] if way is None else way(self.ends[source])
+            ready = max(ready, float(np.broadcast_to(given, self.arch.cols)[col]))
+        return Job(ready, step.set_up, float(alone[col]))

@@ -7,6 +7,8 @@ LOADWDM one a row, or one a memtile where there are fewer of them.
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,10 +32,24 @@ class Tiles:
     """The tiles of a machine."""
 
     def __init__(self, arch: Arch):
+        self.rows, self.cores = arch.rows, arch.rows * arch.cols
         self.cols = arch.cols
         self.weight_parts = min(arch.rows, arch.cols)
         self._rows = np.arange(arch.rows) % self.weight_parts
         self._memtiles = np.arange(arch.cols) % self.weight_parts
+
+    def way(self, giver: Reach, taker: Reach) -> Callable[[Seconds], Seconds] | None:
+        """From when each part of the giver is done to when each one of the taker has all
+        that it takes; None if these are the same times."""
+        if not giver.where and not taker.where:
+            if self.weight_parts == 1 and giver.engine is Engine.LOADWDM:
+                return None
+            if Engine.LOADWDM not in (giver.engine, taker.engine) or self.cores == 1:
+                if giver.engine is not Engine.COMP or taker.engine is Engine.COMP:
+                    return None
+                if self.rows == 1:
+                    return operator.itemgetter(0)
+        return lambda times: self.to_parts(taker, self.to_tiles(giver, times))
 
     def to_parts(self, reach: Reach, times: Seconds) -> Seconds:
         """From when each tile's lock was given to when each part has all that it takes."""

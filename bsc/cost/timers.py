@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+
 from bsc.asm.isa import DDR_ENGINES, Engine
 from bsc.asm.program import Instr, Program
-from bsc.cost.overlap import Interval, intervals
+from bsc.cost.overlap import Lane, lanes
 from bsc.cost.serial import PARTS, Span, time_loads, time_stage, time_write
 from bsc.cost.work import Work
 
@@ -31,6 +33,9 @@ class UnitTime:
 class Timer(Protocol):
     """Times the units of one program, one after another."""
 
+    lanes: Sequence[Lane]
+    """When each iteration starts and ends, if that is known."""
+
     def enter(self) -> float:
         """Seconds that pass before a layer starts."""
         ...
@@ -49,6 +54,7 @@ class Serial:
 
     def __init__(self, program: Program, units: Sequence[Unit]):
         self.arch = program.arch
+        self.lanes: Sequence[Lane] = ()
 
     def enter(self) -> float:
         """The array is programmed again."""
@@ -85,8 +91,9 @@ class Overlap:
     """
 
     def __init__(self, program: Program, units: Sequence[Unit]):
-        found = intervals(program, units)
-        self.end = max((interval.end for interval in found), default=0.0)
+        self.lanes: Sequence[Lane] = lanes(program, units)
+        found = _intervals(self.lanes)
+        self.end = max((end for _, end in found), default=0.0)
         self.left = iter(found)
 
     def enter(self) -> float:
@@ -101,10 +108,10 @@ class Overlap:
             return UnitTime(_spans(times, "ddr"), start, {})
         bound = _busiest(instrs, works)
         pairs = list(zip(instrs, times, strict=True))
-        written = [time.end for i, time in pairs if i.spec.engine is Engine.WRITEFM]
+        written = [time[1] for i, time in pairs if i.spec.engine is Engine.WRITEFM]
         end = max([start, *written])
         # Only DDR can hold up all of a stage when everything before it is done.
-        begin = min(max(start, min(time.start for time in times)), end)
+        begin = min(max(start, min(begin for begin, _ in times)), end)
         shares = {"ddr": begin - start}
         shares[bound] = shares.get(bound, 0.0) + end - begin
         return UnitTime(_spans(times, bound), end, shares)
@@ -114,7 +121,19 @@ class Overlap:
         return max(0.0, self.end - start)
 
 
-def _spans(times: Sequence[Interval], bound: str) -> list[Span]:
+def _intervals(found: Sequence[Lane]) -> list[tuple[float, float]]:
+    """From the start of each instruction's first iteration to the end of its last one."""
+    by_instr: dict[int, tuple[float, float]] = {}
+    for lane in found:
+        instrs, first = np.unique(lane.instr, return_index=True)
+        last = len(lane.instr) - 1 - np.unique(lane.instr[::-1], return_index=True)[1]
+        starts, ends = lane.start[first].min(axis=1), lane.end[last].max(axis=1)
+        times = zip(starts.tolist(), ends.tolist(), strict=True)
+        by_instr |= dict(zip(instrs.tolist(), times, strict=True))
+    return [by_instr[index] for index in range(len(by_instr))]
+
+
+def _spans(times: Sequence[tuple[float, float]], bound: str) -> list[Span]:
     return [Span(start, end - start, bound) for start, end in times]
 
 

@@ -20,8 +20,8 @@ import bsc
 from bsc import folder
 from bsc.arch import Arch, arch_from_toml, preset
 from bsc.asm.parser import parse_program
+from bsc.cost.network import cost_of
 from bsc.report.trace import MOST_OPERATIONS, trace_record
-from bsc.sim.timeline import run_timeline
 from bsc.sweep import Row
 
 DOC = Path(__file__).resolve().parents[2] / "docs" / "formats.md"
@@ -117,11 +117,11 @@ def test_every_column_of_cost_csv_is_described(saved: Path):
 
 def test_every_argument_of_an_event_is_described(saved: Path):
     program = parse_program((saved / folder.PROGRAM).read_text())
-    times = run_timeline(program)
+    lanes = cost_of(program, "overlap").lanes
     given = {
         name
-        for most in (0, times.order.operations)
-        for event in trace_record(program, times, "p", most)["traceEvents"]
+        for most in (0, 10**9)
+        for event in trace_record(program, lanes, "p", most)["traceEvents"]
         if event["ph"] == "X"
         for name in event["args"]
     }
