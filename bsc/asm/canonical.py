@@ -12,7 +12,7 @@ is one iteration, and an average divides by the `window` if there is no padding.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -43,6 +43,28 @@ def canonical(instr: Instr, arch: Arch) -> Instr:
         fields = {name: value for name, value in merged.items() if value is not None}
         instr = replace(instr, fields=fields)
     return instr
+
+
+class Canonical:
+    """`canonical`, of many instructions: those that differ in their buffers only are worked
+    out once, and share their numbers."""
+
+    def __init__(self, arch: Arch):
+        self.arch = arch
+        self._known: dict[Hashable, Instr] = {}
+
+    def __call__(self, instr: Instr) -> Instr:
+        numbers = [v for v in instr.fields.items() if not isinstance(v[1], Slots)]
+        key = instr.mnemonic, instr.iters, tuple(numbers)
+        known = self._known.get(key)
+        if known is None:
+            self._known[key] = known = canonical(instr, self.arch)
+            return known
+        fields = {
+            name: instr.fields[name] if isinstance(value, Slots) else value
+            for name, value in known.fields.items()
+        }
+        return replace(instr, fields=fields).like(known)
 
 
 def trimmed(instr: Instr) -> Instr:

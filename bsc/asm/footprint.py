@@ -15,7 +15,7 @@ import numpy.typing as npt
 from bsc.arch import Arch
 from bsc.asm.isa import Engine
 from bsc.asm.packed import packed_size
-from bsc.asm.program import Instr, IntArray
+from bsc.asm.program import Instr, IntArray, Slots
 
 _NOWHERE = np.iinfo(np.int64).max
 """Where an extent begins that touches nothing."""
@@ -113,6 +113,11 @@ def accesses(instr: Instr, arch: Arch) -> list[Access]:
 
 def extents(instr: Instr, arch: Arch) -> list[Extent]:
     """All that an instruction reads and writes in DDR, blob, memtiles and cores."""
+    slots = tuple(value for value in instr.fields.values() if isinstance(value, Slots))
+    return instr.kept(arch, ("extents", slots), lambda: _extents(instr, arch))
+
+
+def _extents(instr: Instr, arch: Arch) -> list[Extent]:
     fields = Fields(instr, arch)
     match instr.spec.engine:
         case Engine.LOAD:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeAlias, cast
+from typing import NamedTuple, TypeAlias, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,8 @@ Value: TypeAlias = "int | tuple[Value, ...]"
 """A number, or numbers along the axes of a field, perhaps for each iteration."""
 
 IntArray = npt.NDArray[np.int64]
+
+T = TypeVar("T")
 
 
 class Slots(NamedTuple):
@@ -71,6 +74,15 @@ FieldValue: TypeAlias = "Value | Slots | Post | str"
 
 
 @dataclass(frozen=True)
+class Numbers:
+    """The numbers of an instruction on a machine, and what has been worked out from them."""
+
+    arch: Arch
+    arrays: dict[str, IntArray]
+    kept: dict[Hashable, object] = field(default_factory=dict[Hashable, object])
+
+
+@dataclass(frozen=True)
 class Instr:
     """
     One instruction.  `iters` are its iterations, outer ones first.
@@ -86,9 +98,7 @@ class Instr:
     acquire: tuple[LockUse, ...] = ()
     release: tuple[LockUse, ...] = ()
     line: int = 0
-    _expanded: tuple[Arch, dict[str, IntArray]] | None = field(
-        default=None, init=False, compare=False, repr=False
-    )
+    _numbers: Numbers | None = field(default=None, init=False, compare=False, repr=False)
 
     @property
     def spec(self) -> Spec:
@@ -127,20 +137,31 @@ class Instr:
         Raises BscError for one that does not fit the grid.  They are kept, as an instruction
         is looked at many times from its making to its time.
         """
-        if self._expanded is None or self._expanded[0] is not arch:
-            found = {
+        return self._expanded(arch).arrays
+
+    def kept(self, arch: Arch, key: Hashable, make: Callable[[], T]) -> T:
+        """What `make` says of the numbers and whatever `key` names besides, made once for
+        all instructions that have these numbers (`like`)."""
+        found = self._expanded(arch).kept
+        if key not in found:
+            found[key] = make()
+        return cast("T", found[key])
+
+    def _expanded(self, arch: Arch) -> Numbers:
+        if self._numbers is None or self._numbers.arch is not arch:
+            arrays = {
                 field.name: expand(value, field, arch, self.count)
                 for field in self.spec.fields
                 if isinstance(value := self.fields.get(field.name, 0), int | tuple)
                 and not isinstance(value, Slots | Post)
             }
-            object.__setattr__(self, "_expanded", (arch, found))
-            return found
-        return self._expanded[1]
+            object.__setattr__(self, "_numbers", numbers := Numbers(arch, arrays))
+            return numbers
+        return self._numbers
 
     def like(self, other: Instr) -> Instr:
         """This instruction, which has the numbers of another one, and so its `arrays`."""
-        object.__setattr__(self, "_expanded", other._expanded)
+        object.__setattr__(self, "_numbers", other._numbers)
         return self
 
     def number(self, name: str, default: int = 0) -> int:

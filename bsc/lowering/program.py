@@ -8,7 +8,7 @@ from xdsl.dialects.tensor import EmptyOp
 from xdsl.ir import Block, Operation, Region, SSAValue
 
 from bsc.arch import Arch
-from bsc.asm.canonical import canonical
+from bsc.asm.canonical import Canonical
 from bsc.asm.footprint import accesses
 from bsc.asm.isa import Engine
 from bsc.asm.program import Instr
@@ -55,6 +55,7 @@ class _Lowering:
         self.ops: list[Operation] = []
         self.tokens: list[SSAValue] = []
         self.hazards = Hazards()
+        self.canonical = Canonical(arch)
         self.layer = 0
         storages = Storages(network)
         self.declarations = Declarations(network, storages)
@@ -112,7 +113,7 @@ class _Lowering:
             made.append((instr.spec.engine, self._emit(instr, after)))
 
     def _emit(self, instr: Instr, after: list[SSAValue] | None = None) -> SSAValue:
-        instr = canonical(instr, self.arch)
+        instr = self.canonical(instr)
         found = accesses(instr, self.arch)
         waits = self.hazards.add(len(self.tokens), instr.spec.engine, self.layer, found)
         tokens = [*(after or []), *(self.tokens[i] for i in waits)]

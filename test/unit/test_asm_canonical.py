@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
 from bsc.arch import Arch
-from bsc.asm.canonical import canonical, check_canonical, trimmed
+from bsc.asm.canonical import Canonical, canonical, check_canonical, trimmed
 from bsc.asm.footprint import accesses
 from bsc.asm.instr_parser import check_fields
 from bsc.asm.isa import SPECS, Kind
@@ -63,6 +63,30 @@ def test_canonical_once_is_canonical_for_ever(given_: tuple[Instr, Arch]) -> Non
     once = trimmed(once)
     assert trimmed(once) == once
     check_canonical(once, check_fields(once, arch))
+
+
+@settings(max_examples=200)
+@given(_instructions(), st.integers(0, 2**20), st.integers(1, 3))
+def test_what_differs_in_buffers_only_is_worked_out_once(
+    given_: tuple[Instr, Arch], address: int, period: int
+) -> None:
+    instr, arch = given_
+    other = {
+        name: Slots((address, *value.addresses[1:]), period)
+        if isinstance(value, Slots)
+        else value
+        for name, value in instr.fields.items()
+    }
+    moved = replace(instr, fields=other)
+    many = Canonical(arch)
+    for one in (instr, moved, instr):
+        alone = canonical(replace(one), arch)
+        found = many(one)
+        assert found == alone
+        assert list(found.fields) == list(alone.fields)
+        assert accesses(found, arch) == accesses(replace(alone), arch)
+    # They share their arrays.
+    assert many(instr).arrays(arch) is many(moved).arrays(arch)
 
 
 @settings(max_examples=300)

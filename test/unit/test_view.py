@@ -25,7 +25,7 @@ from bsc.arch import preset
 from bsc.asm.isa import SPECS, Engine
 from bsc.asm.parser import parse_program
 from bsc.asm.printer import print_program
-from bsc.asm.program import Instr, IntArray, Program, Ready
+from bsc.asm.program import Instr, Program, Ready
 from bsc.cost.network import cost_of, costs_of
 from bsc.cost.overlap import Lane
 from bsc.report.table import COLUMNS, cost_table
@@ -77,8 +77,8 @@ def test_the_lanes_of_overlap_are_the_times_of_an_event_simulation(seed: int):
         steps = order.by_engine[lane.engine]
         assert [lines[i] for i in lane.instr] == [step.instr.line for step in steps]
         assert lane.iteration.tolist() == [step.iteration for step in steps]
-        firsts: IntArray = np.array([step.first for step in steps])
-        numbers: IntArray = firsts[:, None] + np.arange(lane.start.shape[1])
+        parts = range(lane.start.shape[1])
+        numbers = [[step.first + part for part in parts] for step in steps]
         assert np.abs(lane.start - times.start_s[numbers]).max() < 1e-15
         assert np.abs(lane.end - times.end_s[numbers]).max() < 1e-15
 
