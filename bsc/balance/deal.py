@@ -62,6 +62,9 @@ def _refined(
     links: Links, made: Sequence[Made], read: Sequence[Made], unit: int, units: int
 ) -> IntArray | None:
     """The unit for each place, where passes and chunks are known."""
+    if links.arch.rows == 1:
+        # Whatever the order, the only row has all blocks.
+        return None
     found = [_outputs(links, *each, unit, units) for each in made]
     found += [_inputs(links, *each, unit, units) for each in read]
     layers = [layer for layer in found if layer is not None]

@@ -58,16 +58,24 @@ class Outputs:
         np.add.at(self.sums, (self.passes, self.rows), self.blocks)
         self.limit: IntArray = self.sums.max(axis=(0, 1))
         self.limit[1:] = self.limit.max()
+        self._summed()
+
+    def _summed(self) -> None:
+        """What follows from the sums, which change much more rarely than they are asked for."""
+        self.fullest: IntArray = self.sums.max(axis=1)
+        without = _without_each(self.sums)
+        self.without_own = without[self.passes, self.rows]
+        self.fullest_own = self.fullest[self.passes]
+        self.without = without
+        self.left = self.sums[self.passes, self.rows] - self.blocks
 
     def gains(self, a: int) -> Cost:
         """See `Layer`."""
         p, r = self.passes[a], self.rows[a]
         new_a = self.sums[p, r] - self.blocks[a] + self.blocks
-        new_b = self.sums[self.passes, self.rows] - self.blocks + self.blocks[a]
-        fullest = self.sums.max(axis=1)
-        without = _without_each(self.sums)
-        there = fullest[self.passes] - np.maximum(new_b, without[self.passes, self.rows])
-        here = fullest[p] - np.maximum(new_a, without[p, r])
+        new_b = self.left + self.blocks[a]
+        there = self.fullest_own - np.maximum(new_b, self.without_own)
+        here = self.fullest[p] - np.maximum(new_a, self.without[p, r])
         gain = (here + there).sum(axis=1).astype(np.float64)
         # Both in one pass: the two rows have to be looked at together.
         same = self.passes == p
@@ -76,7 +84,7 @@ class Outputs:
         place = self.rows[same] - (self.rows[same] > r)
         known = np.minimum(place, len(rest) - 1)
         both = np.maximum(both, rest[known]) if len(rest) else both
-        gain[same] = (fullest[p] - both).sum(axis=1)
+        gain[same] = (self.fullest[p] - both).sum(axis=1)
         worse = (new_a > self.limit).any(axis=1) | (new_b > self.limit).any(axis=1)
         gain[worse] = -np.inf
         gain[same & (self.rows == r)] = 0.0
@@ -88,6 +96,7 @@ class Outputs:
         self.sums[self.passes[a], self.rows[a]] += change
         self.sums[self.passes[b], self.rows[b]] -= change
         self.blocks[[a, b]] = self.blocks[[b, a]]
+        self._summed()
 
 
 @dataclass
@@ -106,17 +115,22 @@ class Inputs:
         np.add.at(self.sums, self.chunks, self.blocks)
         self.limit: IntArray = self.sums.max(axis=(1, 2))
         self.limit[1:] = self.limit.max()
+        self._summed()
+
+    def _summed(self) -> None:
+        """What follows from the sums, which change much more rarely than they are asked for."""
+        self.cost: IntArray = self.sums.max(axis=2).sum(axis=1)
+        self.left = self.sums[self.chunks] - self.blocks
 
     def gains(self, a: int) -> Cost:
         """See `Layer`."""
         chunk = self.chunks[a]
-        cost = self.sums.max(axis=2).sum(axis=1)
-        new_a = self.sums[chunk] - self.blocks[a] + self.blocks
-        new_b = self.sums[self.chunks] - self.blocks + self.blocks[a]
-        after = new_a.max(axis=2).sum(axis=1) + new_b.max(axis=2).sum(axis=1)
-        gain = (cost[chunk] + cost[self.chunks] - after).astype(np.float64)
-        worse = new_a.max(axis=(1, 2)) > self.limit[chunk]
-        worse |= new_b.max(axis=(1, 2)) > self.limit[self.chunks]
+        new_a = (self.sums[chunk] - self.blocks[a] + self.blocks).max(axis=2)
+        new_b = (self.left + self.blocks[a]).max(axis=2)
+        after = new_a.sum(axis=1) + new_b.sum(axis=1)
+        gain = (self.cost[chunk] + self.cost[self.chunks] - after).astype(np.float64)
+        worse = new_a.max(axis=1) > self.limit[chunk]
+        worse |= new_b.max(axis=1) > self.limit[self.chunks]
         gain[worse] = -np.inf
         gain[self.chunks == chunk] = 0.0
         return gain * self.factor
@@ -127,6 +141,7 @@ class Inputs:
         self.sums[self.chunks[a]] += change
         self.sums[self.chunks[b]] -= change
         self.blocks[[a, b]] = self.blocks[[b, a]]
+        self._summed()
 
 
 def _without_each(sums: IntArray) -> IntArray:

@@ -109,7 +109,8 @@ def _stripe(chain: Chain, rows: Rows, done: list[int]) -> Stripe | None:
         needed = held[target]
         if needed is None:
             continue
-        first = max(needed.lo, done[target]) if chain.keeps(target) else needed.lo
+        again = done[target] <= needed.lo or not chain.keeps(target)
+        first = needed.lo if again else done[target]
         if first >= needed.hi:
             continue
         computed[target] = Rows(first, needed.hi)

@@ -70,13 +70,19 @@ def choose(network: Network, chains: Chains, arch: Arch, modes: Sequence[bool]) 
     # The best that can be done with the steps before each one.
     best: list[tuple[float, list[Choice]]] = [(0.0, [])]
     for last in range(len(chains.steps)):
-        options = [best[last]]
-        for first in chains.ending_at(last, _LONGEST):
-            choice = costs.choice(first, last, modes)
-            if choice is not None:
-                saved, before = best[first]
-                options.append((saved + choice.saved_s, [*before, choice]))
-        best.append(max(options, key=lambda option: option[0]))
+        alone = best[last]
+        top: tuple[float, list[Choice]] | None = None
+        # The longest first, which save most; of equals the shortest is taken.
+        for first in reversed([*chains.ending_at(last, _LONGEST)]):
+            saved, before = best[first]
+            traffic = costs.traffic_s(first, last)
+            # A chain costs something: it saves no more than its traffic.
+            if saved + traffic < max(alone[0], top[0] if top else 0.0):
+                continue
+            choice = costs.choice(first, last, traffic, modes)
+            if choice is not None and (top is None or saved + choice.saved_s >= top[0]):
+                top = saved + choice.saved_s, [*before, choice]
+        best.append(top if top is not None and top[0] > alone[0] else alone)
     return [(choice.chain, choice.stripes) for choice in best[-1][1]]
 
 
@@ -97,9 +103,11 @@ class Costs:
         """Pieces of H of a layer by itself."""
         return parts_of_height(self.layers[step], self.arch)
 
-    def choice(self, first: int, last: int, modes: Sequence[bool]) -> Choice | None:
-        """The steps as a chain, in as few stripes as fit; None if it saves nothing."""
-        saved = self._traffic_s(first, last)
+    def choice(
+        self, first: int, last: int, saved: float, modes: Sequence[bool]
+    ) -> Choice | None:
+        """The steps as a chain, in as few stripes as fit; None if it saves nothing.  `saved`
+        are the seconds of its traffic."""
         if not saved:
             return None
         chain, found = self.chains.chain(first, last), list[Choice]()
@@ -112,7 +120,7 @@ class Costs:
         best = max(found, key=lambda choice: choice.saved_s, default=None)
         return best if best is not None and best.saved_s > 0 else None
 
-    def _traffic_s(self, first: int, last: int) -> float:
+    def traffic_s(self, first: int, last: int) -> float:
         """Seconds for the tensors inside to go to DDR and back, those that would."""
         inside = {self.chains.target[s] for s in range(first, last)} - {
             self.chains.target[last]

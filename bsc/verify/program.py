@@ -191,14 +191,26 @@ def _run_locks(unit: list[Instr], program: Program, values: dict[str, int]) -> N
     """Take and give locks in text order; all tiles of a kind do the same."""
     _check_tiles(unit, program)
     uses = [(instr.acquires, instr.releases) for instr in unit]
+    highest = program.arch.lock_max
     for index, iteration in stage_order(unit):
         acquires, releases = uses[index]
-        for use in acquires:
-            if use.acquires_at(iteration):
-                _change(use.at(iteration), -use.amount, unit[index], program, values)
-        for use in releases:
-            if use.releases_at(iteration):
-                _change(use.at(iteration), use.amount, unit[index], program, values)
+        for names, amount, period, _ in acquires:
+            turn, rest = divmod(iteration, period)
+            if not rest:
+                name = names[turn % len(names)]
+                values[name] = value = values[name] - amount
+                if value < 0:
+                    raise BscError(_too_low(name, value, amount, unit[index], program))
+        for names, amount, period, _ in releases:
+            turn, rest = divmod(iteration, period)
+            if rest == period - 1:
+                name = names[turn % len(names)]
+                values[name] = value = values[name] + amount
+                if value > highest:
+                    raise BscError(
+                        f"{unit[index].mnemonic} raises {name} to {value}; a lock goes up to "
+                        f"{highest}"
+                    )
 
 
 def _check_tiles(unit: Sequence[Instr], program: Program) -> None:
@@ -210,18 +222,11 @@ def _check_tiles(unit: Sequence[Instr], program: Program) -> None:
                     raise BscError(f"{instr.mnemonic} does not reach {tile} lock {name}")
 
 
-def _change(name: str, by: int, instr: Instr, program: Program, values: dict[str, int]) -> None:
-    value = values[name] = values[name] + by
-    if value < 0:
-        raise BscError(
-            f"{instr.mnemonic} acquires {name} when it is {value - by}, {-by} needed: "
-            f"in text order this waits for ever; {_next_release(name, instr, program)}"
-        )
-    if value > program.arch.lock_max:
-        raise BscError(
-            f"{instr.mnemonic} raises {name} to {value}; a lock goes up to "
-            f"{program.arch.lock_max}"
-        )
+def _too_low(name: str, value: int, amount: int, instr: Instr, program: Program) -> str:
+    return (
+        f"{instr.mnemonic} acquires {name} when it is {value + amount}, {amount} needed: "
+        f"in text order this waits for ever; {_next_release(name, instr, program)}"
+    )
 
 
 def _next_release(name: str, instr: Instr, program: Program) -> str:
