@@ -33,7 +33,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 _FIRST_WIDTH = 30
-_RESTARTS = 3
+_RESTARTS = 12
 """Runs of one width before the next, which is twice as wide."""
 _WIDE_FIRST = (0.1, 0.3, 0.0)
 """What it counts, in turn, that long-lived buffers have been placed, in steps of skyline."""
