@@ -45,6 +45,7 @@ class Builder:
         self._order = {name: i for i, name in enumerate(inputs)}
         self._block = Block()
         self._hosts: list[HostAttr] = []
+        self._keys: list[int] = []
         self._weights: dict[object, bsw.WeightOp] = {}
         self._symbols: set[str] = {"main"}
 
@@ -53,8 +54,8 @@ class Builder:
         it is float32."""
         shape = nhwc(source.dims)
         host = HostAttr(source.name, source.type, "NCHW", source.given)
-        keys = [self._order[h.onnx_name.data] for h in self._hosts]
-        index = bisect.bisect_right(keys, self._order[source.name])
+        index = bisect.bisect_right(self._keys, self._order[source.name])
+        self._keys.insert(index, self._order[source.name])
         arg = self._block.insert_arg(
             tensor(shape, pos), index, NameLoc(StringAttr(name), UnknownLoc())
         )

@@ -114,8 +114,8 @@ def _facts(
     pos = result.pos if isinstance(result, Tensor | Scaled) else None
     weight = bias = blocks = None
     if isinstance(value, Exact) and value.node is node and value.weights is not None:
-        weight = constants[0]
-        bias = constants[1] if len(constants) > 1 else None
+        # Where a name was taken twice, the file's constants may be gone.
+        weight, bias = (*constants, None, None)[:2]
         bits = nonzero_blocks(value.weights, BLOCK)
         blocks = Blocks(int(np.count_nonzero(bits)), bits.size)
     return NodeFacts(report, dims, inputs, weight, bias, pos, blocks)

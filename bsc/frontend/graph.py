@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
+from onnx import GraphProto
+
 from bsc.frontend.problems import Refusal, quoted
 from bsc.frontend.tensors import Array
 
@@ -28,6 +30,11 @@ class Node:
     def subject(self) -> str:
         """What messages call the node."""
         return f"node {quoted(self.name)} ({self.op_type})"
+
+    @property
+    def holds_graphs(self) -> bool:
+        """Whether it is control flow: a loop, or branches."""
+        return any(isinstance(value, GraphProto) for value in self.attributes.values())
 
     def number(self, key: str, default: int) -> int:
         """A whole-number attribute."""

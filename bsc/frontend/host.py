@@ -57,7 +57,7 @@ def check_known(node: Node, opset: int) -> None:
         onnx.defs.get_schema(node.op_type, opset)
     except onnx.defs.SchemaError:
         raise Refusal(f"{name}, it is not in opset {opset}; {accepted}") from None
-    if any(isinstance(value, onnx.GraphProto) for value in node.attributes.values()):
+    if node.holds_graphs:
         raise Refusal(f"{name}: control flow is not, export the model without it")
 
 

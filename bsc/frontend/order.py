@@ -57,7 +57,7 @@ def check_names(
 
 def in_order(nodes: list[Node], made: Mapping[str, int], problems: Problems) -> list[Node]:
     """The nodes so that each comes after those it reads, in the file's order as far as
-    possible.  Nodes on a cycle, and those that need them, are left out."""
+    possible.  Nodes on a cycle are left out, and each cycle is noted."""
     by_index = {node.index: node for node in nodes}
     readers: dict[int, list[int]] = {index: [] for index in by_index}
     waiting: dict[int, int] = {}
@@ -69,31 +69,38 @@ def in_order(nodes: list[Node], made: Mapping[str, int], problems: Problems) -> 
     ready = [index for index, count in waiting.items() if not count]
     heapq.heapify(ready)
     order: list[Node] = []
-    while ready:
-        index = heapq.heappop(ready)
-        order.append(by_index[index])
-        for reader in readers[index]:
-            waiting[reader] -= 1
-            if not waiting[reader]:
-                heapq.heappush(ready, reader)
-    if len(order) < len(nodes):
-        done = {node.index for node in order}
-        left = [by_index[index] for index in by_index if index not in done]
-        problems.add(_cycle(left, made))
+    while waiting:
+        if ready:
+            done = [heapq.heappop(ready)]
+            order.append(by_index[done[0]])
+        else:
+            done = _cycle(by_index, waiting, made)
+            problems.add(_cycle_text([by_index[index] for index in done]))
+        for index in done:
+            del waiting[index]
+        for reader in (reader for index in done for reader in readers[index]):
+            if reader in waiting:
+                waiting[reader] -= 1
+                if not waiting[reader]:
+                    heapq.heappush(ready, reader)
     return order
 
 
-def _cycle(left: list[Node], made: Mapping[str, int]) -> str:
-    """Names one cycle among nodes that all wait for another of them."""
-    by_index = {node.index: node for node in left}
+def _cycle(
+    by_index: Mapping[int, Node], waiting: Mapping[int, int], made: Mapping[str, int]
+) -> list[int]:
+    """One cycle among nodes each of which waits for another of them."""
     path: dict[int, None] = {}
-    index = left[0].index
+    index = next(iter(waiting))
     while index not in path:
         path[index] = None
         sources = (made.get(name, -1) for name in by_index[index].inputs)
-        index = next(source for source in sources if source in by_index)
+        index = next(source for source in sources if source in waiting)
     indices = list(path)
-    loop = indices[indices.index(index) :][::-1]
-    names = [quoted(by_index[i].name) for i in (loop[-1], *loop)]
+    return indices[indices.index(index) :][::-1]
+
+
+def _cycle_text(loop: list[Node]) -> str:
+    names = [quoted(node.name) for node in (loop[-1], *loop)]
     shown = names if len(names) <= 6 else [*names[:3], "…", *names[-2:]]
     return f"the graph has a cycle: {' -> '.join(shown)}"

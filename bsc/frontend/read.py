@@ -43,7 +43,8 @@ def read_graph(
         problems.add("the graph has no outputs: name the tensors to compute")
     others = [given.fill(_declared(value)) for value in (*proto.output, *proto.value_info)]
     context = _checker.C.CheckerContext()
-    context.ir_version = model.ir_version
+    # A version that is not known has been noted.
+    context.ir_version = min(max(model.ir_version, 1), int(onnx.IR_VERSION))
     context.opset_imports = {"": opset}
     valid = [n for n in nodes if _is_valid(n, proto.node[n.index], context, problems)]
     made = producers(nodes, [d.name for d in inputs], constants, problems)
@@ -77,9 +78,9 @@ def _attribute(proto: AttributeProto) -> object:
 def _is_valid(node: Node, proto: onnx.NodeProto, context: Any, problems: Problems) -> bool:
     """Whether the node is what ONNX's own schema asks of it; notes why it is not.
 
-    An operator that ONNX does not know is the importer's to refuse.
+    An operator that ONNX does not know, or that holds a graph, is the importer's to refuse.
     """
-    if "." in node.op_type or not onnx.defs.has(node.op_type):
+    if "." in node.op_type or not onnx.defs.has(node.op_type) or node.holds_graphs:
         return True
     if proto.domain:
         # "ai.onnx" is the default domain by its full name, which the checker does not know.

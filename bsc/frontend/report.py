@@ -98,8 +98,10 @@ class _Regions:
         if index in state.undecided:
             return "undecided", f"depends on {state.undecided[index]}"
         if index not in self.sound:
-            return "undecided", "depends on nodes that cannot be put in order"
-        if index in self.on_array and index not in state.hosted:
+            return "refused", "is on a cycle of the graph"
+        if index in self.on_array:
+            if index in state.hosted:
+                return "undecided", "needs results of nodes that are refused"
             return "array", state.reasons.get(index) or _on_array(node, state)
         if index in state.entering:
             return "host", (

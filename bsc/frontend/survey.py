@@ -83,7 +83,7 @@ def survey(source: str | Path | onnx.ModelProto, given: Given | None = None) -> 
         reason = f"not an ONNX model: {name} is not UTF-8"
         raise ModelError(file.where, [reason]) from None
     inputs = [declared.name for declared in graph.inputs]
-    state = State(Builder(inputs), _inference(file.model, graph))
+    state = State(Builder(inputs), _inference(file.model, graph, opset))
     is_float = _check_form(graph, problems)
     values = _walk(graph, opset, state, problems, is_float)
     check_stays_on_host(graph, state, problems)
@@ -107,13 +107,15 @@ def _check_form(graph: Graph, problems: Problems) -> bool:
     return True
 
 
-def _inference(model: onnx.ModelProto, graph: Graph) -> Callable[[], Mapping[str, Dims]]:
+def _inference(
+    model: onnx.ModelProto, graph: Graph, opset: int
+) -> Callable[[], Mapping[str, Dims]]:
     """The shapes that ONNX's own inference finds, found when they are first asked for."""
 
     @cache
     def shapes() -> Mapping[str, Dims]:
         try:
-            inferred = onnx.shape_inference.infer_shapes(_without_weights(model, graph))
+            inferred = onnx.shape_inference.infer_shapes(_without_weights(model, graph, opset))
         except (onnx.shape_inference.InferenceError, RuntimeError, ValueError):
             # It has no shapes for a broken model; the problem itself is found elsewhere.
             return {}
@@ -127,26 +129,25 @@ def _inference(model: onnx.ModelProto, graph: Graph) -> Callable[[], Mapping[str
     return shapes
 
 
-def _without_weights(model: onnx.ModelProto, graph: Graph) -> onnx.ModelProto:
-    """The model as shape inference needs it: large initializers have become inputs."""
-    copied = onnx.ModelProto(ir_version=model.ir_version)
-    copied.opset_import.extend(model.opset_import)
+def _without_weights(model: onnx.ModelProto, graph: Graph, opset: int) -> onnx.ModelProto:
+    """The model as shape inference needs it: in order and of versions that it knows; large
+    initializers have become inputs, and the batch is 1."""
+    copied = onnx.ModelProto(ir_version=int(onnx.IR_VERSION))
     # Inference gives up on operators of domains that are not imported.
-    imported = {item.domain for item in copied.opset_import}
-    for domain in {node.domain for node in model.graph.node} - imported:
-        copied.opset_import.add(domain=domain, version=1)
+    for domain in {"", *(node.domain for node in model.graph.node)}:
+        version = opset if domain in ("", "ai.onnx") else 1
+        copied.opset_import.add(domain=domain, version=version)
     copied.graph.name = "shapes"
-    copied.graph.node.extend(model.graph.node)
+    copied.graph.node.extend(model.graph.node[node.index] for node in graph.nodes)
     copied.graph.output.extend(model.graph.output)
     copied.graph.value_info.extend(model.graph.value_info)
     given = {declared.name: declared for declared in graph.inputs}
     copied.graph.input.extend(v for v in model.graph.input if text(v.name) in given)
     for value in copied.graph.input:
-        for dim, known in zip(
-            value.type.tensor_type.shape.dim, given[text(value.name)].dims or (), strict=False
-        ):
-            if isinstance(known, int):
-                dim.dim_value = known
+        dims = value.type.tensor_type.shape.dim
+        for i, known in enumerate((given[text(value.name)].dims or ())[: len(dims)]):
+            if isinstance(known, int) or i == 0:
+                dims[i].dim_value = known if isinstance(known, int) else 1
     for tensor in model.graph.initializer:
         if tensor.ByteSize() <= _LARGEST_COPIED:
             copied.graph.initializer.append(tensor)
@@ -173,7 +174,7 @@ def _walk(
     for node in graph.nodes:
         if node.op_type == "Constant":
             continue
-        value: Value = Unknown(node.subject)
+        value: Value
         try:
             args = _arguments(node, values)
             if is_float:
@@ -187,16 +188,22 @@ def _walk(
         except Refusal as e:
             state.refused[node.index] = str(e)
             problems.add(str(e), e.node or node)
-        values |= dict.fromkeys(filter(None, node.outputs), value)
+            value = Unknown(node.subject)
+        for name in filter(None, node.outputs):
+            # The first one who makes a tensor counts; that there is another has been noted.
+            values.setdefault(name, value)
     return values
 
 
 def _arguments(node: Node, values: Mapping[str, Value]) -> list[Value | None]:
     """The inputs of a node, each of them known or Unknown."""
-    return [
-        values.get(name, Unknown(f"tensor {quoted(name)}")) if name else None
-        for name in node.inputs
-    ]
+    found: list[Value | None] = []
+    for name in node.inputs:
+        value = values.get(name) if name else None
+        if name and value is None:
+            value = Unknown(f"tensor {quoted(name)}")
+        found.append(value)
+    return found
 
 
 def _input(declared: Declared, subject: str, problems: Problems) -> Input:

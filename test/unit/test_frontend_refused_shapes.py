@@ -160,13 +160,13 @@ def gemm_bias_of_a_wrong_size(net: Net):
     net.set(net.weight("Gemm", 2).name, np.ones(3, np.int32))
 
 
-@refused(r"is read as \[1, 100, 1, 1\], but its data lie as \[1, 4, 5, 5\]: a reshape here")
+@refused(r"is read as \[1, 4, 25, 1\], but its data lie as \[1, 4, 5, 5\]: a reshape here")
 def reshape_that_moves_data(net: Net):
     reshape = helper.make_node(
         "Reshape", [net.node("GlobalAveragePool").input[0], "dims"], ["reshaped"], "reshape"
     )
     net.model.graph.node.append(reshape)
-    dims = numpy_helper.from_array(np.array([1, 100, 1, 1]), "dims")
+    dims = numpy_helper.from_array(np.array([1, 4, 25, 1]), "dims")
     net.model.graph.initializer.append(dims)
     net.node("GlobalAveragePool").input[0] = "reshaped"
 
