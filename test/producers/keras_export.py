@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import keras
@@ -74,8 +75,18 @@ def decoder() -> keras.Model:
 NETWORKS = (small, branches, dense, decoder)
 
 
-def randomize(model: keras.Model) -> None:
-    """Statistics and factors of normalizations as if it had been trained."""
+def application() -> keras.Model:
+    """MobileNetV2 of Keras Applications, as narrow as it gets and for small images."""
+    return keras.applications.MobileNetV2(
+        (32, 32, 3), alpha=0.1, weights=None, classes=10, name="mobilenetv2"
+    )
+
+
+def trained(build: Callable[[], keras.Model]) -> keras.Model:
+    """A network with random weights, and with statistics and factors of its normalizations as
+    if it had been trained."""
+    keras.utils.set_random_seed(0)
+    model = build()
     rng = np.random.default_rng(0)
     for layer in model.layers:
         if isinstance(layer, layers.BatchNormalization):
@@ -88,33 +99,37 @@ def randomize(model: keras.Model) -> None:
                     rng.uniform(0.5, 1.5, variance),
                 ]
             )
+    return model
 
 
 def export(model: keras.Model, path: Path, batch: int | None = 1) -> None:
     """The float model, for a batch of 1 or, as Keras does it unless told, an open one."""
-    spec = keras.InputSpec(shape=(batch, SIZE, SIZE, 3), dtype="float32", name="image")
+    shape = (batch, *model.input_shape[1:])
+    spec = keras.InputSpec(shape=shape, dtype="float32", name="image")
     model.export(path, format="onnx", input_signature=[spec], verbose=False)
 
 
 def main(folder: Path, floats: Path) -> None:
-    """Every network as QDQ with int8, the first in the other forms and with an open batch, too.
+    """Every network as QDQ with int8, the first in the other forms too; with tf2onnx also one
+    with an open batch, and an application.
 
-    The float files go to `floats`, for others to quantize.
+    The float files of NETWORKS go to `floats`, for others to quantize.
     """
     backend = keras.backend.backend()
-    for build in NETWORKS:
-        keras.utils.set_random_seed(0)
-        model = build()
-        randomize(model)
-        path = floats / f"keras-{backend}-{model.name}.onnx"
-        export(model, path)
-        for form in FORMATS if build is small else ("qdq-int8",):
+
+    def convert(model: keras.Model, name: str, floats: Path, forms: Iterable[str], **options):
+        path = floats / f"keras-{backend}-{name}.onnx"
+        export(model, path, **options)
+        for form in forms:
             quantize(path, folder / f"{path.stem}-{form}.onnx", form)
-        if build is small and backend == "tensorflow":
-            with tempfile.TemporaryDirectory() as scratch:
-                path = Path(scratch, "batch.onnx")
-                export(model, path, batch=None)
-                quantize(path, folder / f"keras-{backend}-batch-qdq-int8.onnx", "qdq-int8")
+
+    with tempfile.TemporaryDirectory() as scratch:
+        for build in NETWORKS:
+            model = trained(build)
+            convert(model, model.name, floats, FORMATS if build is small else ["qdq-int8"])
+        if backend == "tensorflow":
+            convert(trained(small), "batch", Path(scratch), ["qdq-int8"], batch=None)
+            convert(trained(application), "mobilenetv2", Path(scratch), ["qdq-int8"])
 
 
 if __name__ == "__main__":

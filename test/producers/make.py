@@ -6,7 +6,8 @@ Brevitas, Keras, PyTorch, and onnxruntime's quantizer.
 Each producer gets an environment of its own in FOLDER, with the versions below, and runs
 there: some exporters write the paths of their sources into the model, so that FOLDER should
 be a place that may be named (the fixtures come from /opt/producers).  The environments take
-5 GB.  What the tools write is copied as it is; bsc takes no part in it.
+5 GB.  What the tools write is copied as it is, and bsc takes no part in it.  It is the same
+each time but for tf2onnx, which orders and numbers some nodes by chance.
 """
 
 from __future__ import annotations
