@@ -103,3 +103,18 @@ def test_a_zero_point_that_int8_has_not(bsc: Bsc):
     assert "'/stem_relu/act_quant/export_handler/QuantizeLinear'" in err
     assert "zero point" in err
     assert not Path("out").exists()
+
+
+def test_an_open_batch(bsc: Bsc):
+    """PyTorch's dynamic axes: refused with the option that helps, and right with it."""
+    path = str(path_of("torch-torchscript-batch-qdq-int8"))
+    code, _, err = bsc("compile", path, "-o", "out", "--arch", "paper-2x2")
+    assert code == 1
+    assert "'batch'" in err
+    assert "--shape batch=1" in err
+    options = ("--shape", "batch=1")
+    code, _, err = bsc("compile", path, "-o", "out", "--arch", "paper-2x2", *options)
+    assert (code, err) == (0, "")
+    code, out, err = bsc("check", path, "out", "--every-tensor", *options)
+    assert (code, err) == (0, "")
+    assert "15 of the model's 15 quantized tensors" in out
