@@ -34,6 +34,7 @@ Shapes: TypeAlias = Annotated[
     typer.Option(
         "--shape",
         default_factory=list,
+        show_default=False,
         metavar="NAME=N|INPUT=NxN..",
         help="A dimension that the model leaves open (batch=1), or an input's shape.",
     ),

@@ -343,3 +343,11 @@ def test_shapes_that_do_not_fit(given: dict[str, int | tuple[int, ...]], expecte
 def test_shapes_that_make_no_sense(text: str):
     with pytest.raises(BscError, match="--shape must be of the form batch=1 or"):
         parse_shapes([text])
+
+
+@pytest.mark.parametrize("command", ["compile", "check", "explain"])
+def test_the_help_of_shape_has_no_python_in_it(bsc: Bsc, command: str):
+    code, out, _ = bsc(command, "--help")
+    assert code == 0
+    assert "--shape" in out
+    assert "<class" not in out
