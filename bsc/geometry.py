@@ -8,6 +8,7 @@ piece may be shorter than the others, or empty.
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 from collections.abc import Sequence
@@ -104,6 +105,14 @@ class Axis:
         pad_lo = max(0, min(last, a) - first) if b > a else last - first
         pad_hi = max(0, last - b) if b > a else 0
         return Span(a, b, pad_lo, pad_hi)
+
+    def taps(self, lo: int, hi: int, outputs: int, size: int) -> tuple[Axis, Span]:
+        """The window of its taps [lo, hi), and the part of the input that these read for all
+        `outputs`; the padding of the window is that around the part."""
+        before = self.pad_lo - lo * self.dilation
+        span = dataclasses.replace(self, kernel=hi - lo, pad_lo=before).source(0, outputs, size)
+        axis = Axis(hi - lo, self.stride, self.dilation, span.pad_lo, span.pad_hi)
+        return axis, span
 
 
 @dataclass(frozen=True)

@@ -129,9 +129,9 @@ class BswFunctions(InterpreterFunctions):
         self, interpreter: Interpreter, op: bsw.SliceOp, args: PythonValues
     ) -> PythonValues:
         source: Weight = args[0]
-        (o0, o1), (i0, i1) = op.cout_range, op.cin_range
-        bias = None if source.bias is None or i0 else source.bias[o0:o1]
-        return (Weight(source.values[o0:o1, :, :, i0:i1], bias),)
+        part = tuple(slice(*bounds) for bounds in op.ranges)
+        bias = source.bias[part[0]] if op.has_bias and source.bias is not None else None
+        return (Weight(source.values[part], bias),)
 
 
 @register_impls
@@ -186,19 +186,27 @@ class QnnFunctions(InterpreterFunctions):
         self, interpreter: Interpreter, op: qnn.MaxPoolOp, args: PythonValues
     ) -> PythonValues:
         best = numerics.max_pool(args[0], op.window)
+        if op.partial is not None:
+            best = np.maximum(best, args[1])
         return (_finish(op, best, position_of(op.input.type)),)
 
     @impl(qnn.AvgPoolOp)
     def run_avg_pool(
         self, interpreter: Interpreter, op: qnn.AvgPoolOp, args: PythonValues
     ) -> PythonValues:
-        return (_average(op, args[0], op.count_pad is not None),)
+        sums = numerics.sum_pool(args[0], op.window)
+        if op.partial is not None:
+            sums = sums + args[1]
+        if op.yields_partial_sum:
+            return (sums,)
+        return (_average(op, args[0], sums, op.divisor),)
 
     @impl(qnn.GlobalAvgPoolOp)
     def run_global_avg_pool(
         self, interpreter: Interpreter, op: qnn.GlobalAvgPoolOp, args: PythonValues
     ) -> PythonValues:
-        return (_average(op, args[0], True),)
+        sums = numerics.sum_pool(args[0], op.window)
+        return (_average(op, args[0], sums, op.window.taps),)
 
     @impl(qnn.RequantizeOp)
     def run_requantize(
@@ -249,10 +257,13 @@ def _operands_by_name(op: qnn.WeightedOp, args: PythonValues) -> Mapping[str, An
     return dict(zip(names, args, strict=True))
 
 
-def _average(op: qnn.UnaryOp, x: Int8, count_pad: bool) -> Ints:
+def _average(op: qnn.UnaryOp, x: Int8, sums: Int32, divisor: int | None) -> Ints:
+    """The mean of sums over `divisor` elements each, or else over those under the window."""
     first, *rest = op.steps()
     assert isinstance(first, Requant)
-    pos = position_of(op.input.type)
-    counts = numerics.pool_counts(x.shape[1], x.shape[2], op.window, count_pad)
-    mean = numerics.average(numerics.sum_pool(x, op.window), counts, pos, first, op.mode)
+    if divisor is not None:
+        counts: Ints = np.full((1, 1, 1, 1), divisor, np.int64)
+    else:
+        counts = numerics.pool_counts(x.shape[1], x.shape[2], op.window, False)
+    mean = numerics.average(sums, counts, position_of(op.input.type), first, op.mode)
     return numerics.apply_epilogue(mean, first.pos, tuple(rest), None, op.mode)

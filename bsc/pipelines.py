@@ -33,6 +33,7 @@ NAMED_PIPELINES: Mapping[str, tuple[str, ...]] = {
     "bsc-compile": (
         "fuse-epilogue",
         "detect-block-sparsity",
+        "split-window",
         "split-width",
         "split-cout",
         "split-cin",

@@ -6,8 +6,8 @@ A piece of the output reads the slice of each input that its window covers, halo
 padding stays with the pieces at the border.  A grouped convolution is cut between groups, and
 a piece reads the input channels of its own.  The pieces are put together again with
 `tensor.insert_slice`, straight into the tensor that the operation itself was a piece of,
-if it was one, so that splits nest without copies.  A split of CIN makes a chain of
-partial sums instead.
+if it was one, so that splits nest without copies.  Splits of CIN and of the window make
+chains of partial sums instead (`bsc.sums`).
 """
 
 from __future__ import annotations
@@ -24,25 +24,34 @@ from xdsl.dialects.builtin import (
     StringAttr,
     TensorType,
     UnknownLoc,
-    i32,
     i64,
 )
 from xdsl.dialects.tensor import EmptyOp, ExtractSliceOp
 from xdsl.ir import Attribute, Block, Operation, SSAValue
 from xdsl.rewriter import InsertPoint, Rewriter
 
-from bsc.dialects.bsw import SliceOp, WeightType
-from bsc.dialects.placement import Spread, SpreadAttr, SpreadAxis
-from bsc.dialects.qnn import ConcatOp, Conv2dOp, PoolOp, ReshapeOp, WeightedOp
-from bsc.dialects.qnn_attributes import ELIDED, ORDER, PosAttr, elided_of, shape_of
+from bsc.dialects.bsw import SliceOp
+from bsc.dialects.placement import SpreadAttr
+from bsc.dialects.qnn import (
+    ConcatOp,
+    Conv2dOp,
+    GlobalAvgPoolOp,
+    PoolOp,
+    ReshapeOp,
+    WeightedOp,
+)
+from bsc.dialects.qnn_attributes import ELIDED, ORDER, elided_of, shape_of
 from bsc.dialects.qnn_base import ComputeOp, Operand, Read
 from bsc.dialects.slices import Box, box_of, extract, insert, name_of
-from bsc.geometry import CHANNEL_GRANULE, Span, group_granule, stored_channels
+from bsc.geometry import CHANNEL_GRANULE, Span, group_granule
 from bsc.placing import slice_spread
 from bsc.storage import only_insert
 
 H, W, C = 1, 2, 3
 """The dimensions of an NHWC tensor that can be split."""
+
+WindowedOp = WeightedOp | PoolOp | GlobalAvgPoolOp
+"""Operations whose window can be cut."""
 
 _LETTER = {H: "h", W: "w", C: "c"}
 
@@ -63,9 +72,16 @@ def cin_splittable(op: WeightedOp) -> bool:
     return not is_grouped(op) and op.weight_type.shape[3] > 1
 
 
+def window_splittable(op: ComputeOp) -> TypeGuard[WindowedOp]:
+    """Whether the window can be cut: if it has more taps than one."""
+    return isinstance(op, WindowedOp) and op.window.taps > 1
+
+
 def splits_left(op: ComputeOp, of_weights: bool = False) -> list[str]:
     """The splits in time that can still make an operation smaller, or its weights."""
-    left: list[str] = []
+    left: list[str] = ["window"] if window_splittable(op) else []
+    if of_weights and not isinstance(op, WeightedOp):
+        left = []
     if not of_weights:
         left += [name for name, dim in (("height", H), ("width", W)) if splittable(op, dim)]
     if splittable(op, C) and op.shape[C] > _granule_of(op):
@@ -171,7 +187,7 @@ def _piece(op: ComputeOp, dim: int, lo: int, hi: int) -> ComputeOp:
     values = [_slice_of(op, read, dim, lo, hi) for read in reads]
     weight = op.weight_value
     if dim == C and weight is not None:
-        weight = _weight_slice(op, weight, (lo, hi), None)
+        weight = inserted_weight(op, SliceOp(weight, cout=(lo, hi)))
     new = piece_of(op, dim, lo, hi, op.with_reads(values, weight))
     Rewriter.insert_op(new, InsertPoint.before(op))
     return new
@@ -207,27 +223,27 @@ def _slice_of(op: ComputeOp, read: Read, dim: int, lo: int, hi: int) -> SSAValue
 
 def extracted(op: Operation, value: SSAValue, dim: int, lo: int, hi: int) -> SSAValue:
     """The part [lo, hi) of a value along `dim`, cut before `op`."""
-    shape = shape_of(value.type)
-    if (lo, hi) == (0, shape[dim]):
-        return value
-    offsets, sizes = [0, 0, 0, 0], list(shape)
+    offsets, sizes = [0, 0, 0, 0], list(shape_of(value.type))
     offsets[dim], sizes[dim] = lo, hi - lo
+    box = Box((0, offsets[1], offsets[2], offsets[3]), (1, sizes[1], sizes[2], sizes[3]))
+    return extracted_box(op, value, box)
+
+
+def extracted_box(op: Operation, value: SSAValue, box: Box) -> SSAValue:
+    """A part of a value, cut before `op` out of the whole that the value is a part of."""
+    if box.sizes == shape_of(value.type):
+        return value
     if isinstance(value.owner, ExtractSliceOp):
         outer = box_of(value.owner)
-        offsets = [a + b for a, b in zip(offsets, outer.offsets, strict=True)]
-        value = value.owner.source
-    box = Box((0, offsets[1], offsets[2], offsets[3]), (1, sizes[1], sizes[2], sizes[3]))
+        _, h, w, c = (a + b for a, b in zip(box.offsets, outer.offsets, strict=True))
+        value, box = value.owner.source, box._replace(offsets=(0, h, w, c))
     new = extract(value, box)
     Rewriter.insert_op(new, InsertPoint.before(op))
     return new.result
 
 
-def _weight_slice(
-    op: ComputeOp, weight: SSAValue, cout: tuple[int, int] | None, cin: tuple[int, int] | None
-) -> SSAValue:
-    type = weight.type
-    assert isinstance(type, WeightType)
-    new = SliceOp(weight, cout or (0, type.shape[0]), cin or (0, type.shape[3]))
+def inserted_weight(op: Operation, new: SliceOp) -> SSAValue:
+    """The result of a slice of a weight, put before `op`."""
     Rewriter.insert_op(new, InsertPoint.before(op))
     return new.result
 
@@ -266,54 +282,3 @@ def part_location(whole: Operation | Block, part: str) -> NameLoc:
     if not isinstance(location, NameLoc):
         location = NameLoc(StringAttr(name), UnknownLoc())
     return NameLoc(StringAttr(f"{name}[{part}]"), location)
-
-
-_OPEN: dict[str, Attribute | None] = {"subvolume": None, "epilogue": None}
-"""What a partial sum has not got, or must have decided anew."""
-
-
-def _rows_of_sum(op: WeightedOp) -> SpreadAttr | None:
-    """The shares of the rows of a partial sum.
-
-    It is a tensor of its own and fills up its last granule, which the operation may not do
-    if other channels of the tensor that it is a part of come next.
-    """
-    if op.rows is None:
-        return None
-    end, bounds = stored_channels(op.shape[C]), op.rows.data.bounds
-    filled = (end if bound == bounds[-1] else min(bound, end) for bound in bounds)
-    return SpreadAttr(Spread(SpreadAxis.C, tuple(filled)))
-
-
-def cut_cin(op: WeightedOp, bounds: Sequence[int]) -> list[WeightedOp]:
-    """Replace `op` by a chain of partial sums over pieces of CIN.
-
-    The partial sums are exact int32 at the position of the accumulator; rounding, residual
-    and epilogue come once, with the last piece.  Returns the pieces in order.
-    """
-    parts = [(lo, hi) for lo, hi in pairwise(bounds) if lo < hi]
-    if len(parts) < 2:
-        return [op]
-    sum_type = TensorType(i32, op.shape, PosAttr(op.accumulator_pos))
-    partial: SSAValue | None = op.partial
-    pieces: list[WeightedOp] = []
-    for index, (lo, hi) in enumerate(parts):
-        last = index == len(parts) - 1
-        value = extracted(op, op.input, C, lo, hi)
-        weight = _weight_slice(op, op.weight, None, (lo, hi))
-        residual = [op.residual] if last and op.residual is not None else []
-        new = op.rebuilt(
-            [value, weight, [] if partial is None else [partial], residual],
-            op.result.type if last else sum_type,
-            {"subvolume": None} if last else {**_OPEN, "rows": _rows_of_sum(op)},
-        )
-        if not last:
-            for of_whole in (ELIDED, ORDER):
-                new.attributes.pop(of_whole, None)
-            new.location = part_location(op, f"cin {lo}:{hi}")
-        Rewriter.insert_op(new, InsertPoint.before(op))
-        partial = new.result
-        pieces.append(new)
-    op.result.replace_all_uses_with(pieces[-1].result)
-    Rewriter.erase_op(op)
-    return pieces

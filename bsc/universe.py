@@ -19,6 +19,7 @@ PASS_NAMES = (
     "set-arch",
     "fuse-epilogue",
     "detect-block-sparsity",
+    "split-window",
     "split-width",
     "split-cout",
     "split-cin",

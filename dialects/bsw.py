@@ -57,6 +57,10 @@ from bsc.numerics import Int8, Int32
 
 DEFAULT_BLOCK = (8, 8)
 
+Range = tuple[int, int]
+Ranges = tuple[Range, Range, Range, Range]
+"""A range [lo, hi) of each of COUT, KH, KW and CIN."""
+
 
 @irdl_attr_definition
 class WeightType(ParametrizedAttribute, TypeAttribute):
@@ -311,11 +315,14 @@ class GetOp(IRDLOperation):
 @irdl_op_definition
 class SliceOp(IRDLOperation):
     """
-    The output channels [cout0, cout1) and input channels [cin0, cin1) of a weight.
+    The output channels [cout0, cout1) and input channels [cin0, cin1) of a weight, and the
+    rows and columns of its window that `kh` and `kw` give, if not all:
 
-    Boundaries fall between blocks, but for the last ones.  The bias goes with the first
-    input channel: a slice that starts elsewhere has none, so that the partial sums of a
-    CIN split add it once.
+        %s = bsw.slice %w cout [0, 8] cin [0, 8] kh [2, 4] kw [0, 3] : ...
+
+    Boundaries of channels fall between blocks, but for the last ones.  The bias goes with the
+    first input channel: a slice that starts elsewhere has none, so that the partial sums of a
+    CIN split add it once.  Of slices of the window the one whose type says so has it.
     """
 
     name = "bsw.slice"
@@ -323,54 +330,81 @@ class SliceOp(IRDLOperation):
     source = operand_def(WeightType)
     cout = prop_def(DenseArrayBase.constr(i64))
     cin = prop_def(DenseArrayBase.constr(i64))
+    kh = opt_prop_def(DenseArrayBase.constr(i64))
+    kw = opt_prop_def(DenseArrayBase.constr(i64))
     result = result_def(WeightType)
 
     traits = traits_def(Pure())
+    irdl_options = (ParsePropInAttrDict(),)
 
     assembly_format = (
-        "$source `cout` $cout `cin` $cin `:` type($source) `->` type($result) attr-dict"
+        "$source `cout` $cout `cin` $cin (`kh` $kh^)? (`kw` $kw^)? "
+        "`:` type($source) `->` type($result) attr-dict"
     )
 
-    def __init__(self, source: SSAValue, cout: tuple[int, int], cin: tuple[int, int]):
+    def __init__(
+        self,
+        source: SSAValue,
+        cout: Range | None = None,
+        cin: Range | None = None,
+        kh: Range | None = None,
+        kw: Range | None = None,
+        bias: bool = True,
+    ):
+        """What is not given is not cut; without `bias`, the slice has none."""
         source_type = cast(WeightType, source.type)
+        size = source_type.shape
+        ranges = (
+            cout or (0, size[0]),
+            kh or (0, size[1]),
+            kw or (0, size[2]),
+            cin or (0, size[3]),
+        )
+        cut = {"cout": ranges[0], "cin": ranges[3]}
+        if kh is not None:
+            cut["kh"] = kh
+        if kw is not None:
+            cut["kw"] = kw
         super().__init__(
             operands=[source],
-            properties={
-                "cout": DenseArrayBase.from_list(i64, cout),
-                "cin": DenseArrayBase.from_list(i64, cin),
-            },
-            result_types=[_slice_type(source_type, cout, cin)],
+            properties={k: DenseArrayBase.from_list(i64, v) for k, v in cut.items()},
+            result_types=[_slice_type(source_type, ranges, bias)],
         )
 
     @property
-    def cout_range(self) -> tuple[int, int]:
-        """Output channels [lo, hi)."""
-        lo, hi = self.cout.get_values()
-        return lo, hi
+    def ranges(self) -> Ranges:
+        """What is left of (COUT, KH, KW, CIN): a range [lo, hi) of each."""
+        shape = cast(WeightType, self.source.type).shape
+        given = (self.cout, self.kh, self.kw, self.cin)
+        cout, kh, kw, cin = (
+            (0, n) if attr is None else cast(Range, attr.get_values())
+            for attr, n in zip(given, shape, strict=True)
+        )
+        return cout, kh, kw, cin
 
     @property
-    def cin_range(self) -> tuple[int, int]:
-        """Input channels [lo, hi)."""
-        lo, hi = self.cin.get_values()
-        return lo, hi
+    def has_bias(self) -> bool:
+        """Whether the bias goes with this slice."""
+        return self.result.type.bias_pos is not None
 
     def verify_(self) -> None:
         source = cast(WeightType, self.source.type)
-        for name, bounds, size in (
-            ("cout", self.cout.get_values(), source.shape[0]),
-            ("cin", self.cin.get_values(), source.shape[3]),
+        for name, bounds, size in zip(
+            ("cout", "kh", "kw", "cin"), self.ranges, source.shape, strict=True
         ):
             if len(bounds) != 2 or not 0 <= bounds[0] < bounds[1] <= size:
                 raise VerifyException(f"{name} {list(bounds)} is not a range in [0, {size})")
-        expected = _slice_type(source, self.cout_range, self.cin_range)
+        expected = _slice_type(source, self.ranges, True)
+        if self.kh is not None or self.kw is not None:
+            expected = _slice_type(source, self.ranges, self.has_bias)
         if self.result.type != expected:
             raise VerifyException(f"the slice has type {expected}, not {self.result.type}")
 
 
-def _slice_type(source: WeightType, cout: tuple[int, int], cin: tuple[int, int]) -> WeightType:
-    _, kh, kw, _ = source.shape
-    bias = source.bias_pos if cin[0] == 0 else None
-    return WeightType((cout[1] - cout[0], kh, kw, cin[1] - cin[0]), source.pos.data, bias)
+def _slice_type(source: WeightType, ranges: Ranges, bias: bool) -> WeightType:
+    cout, kh, kw, cin = (hi - lo for lo, hi in ranges)
+    kept = source.bias_pos if bias and ranges[3][0] == 0 else None
+    return WeightType((cout, kh, kw, cin), source.pos.data, kept)
 
 
 @irdl_op_definition

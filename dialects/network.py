@@ -6,7 +6,7 @@ What a pass needs and does not find is an error that says which pass makes it.
 
 from __future__ import annotations
 
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple, NoReturn, cast
 
 import numpy as np
 from xdsl.dialects.builtin import ModuleOp
@@ -16,7 +16,7 @@ from xdsl.ir import Block, Operation, SSAValue
 from xdsl.utils.exceptions import PassFailedException, VerifyException
 from xdsl.utils.symbol_table import SymbolTable
 
-from bsc.dialects.bsw import GetOp, SliceOp, WeightOp
+from bsc.dialects.bsw import GetOp, Range, Ranges, SliceOp, WeightOp, WeightType
 from bsc.dialects.dataflow import ToMemtileOp
 from bsc.dialects.qnn_base import ComputeOp
 from bsc.dialects.slices import SLICE_OPS, name_of, verify_slice
@@ -81,10 +81,11 @@ class Network:
 
     def weight(self, value: SSAValue) -> Weight:
         """What a weight operand stands for."""
-        ranges: list[tuple[tuple[int, int], tuple[int, int]]] = []
+        used = cast(WeightType, value.type)
+        slices: list[Ranges] = []
         while isinstance(owner := value.owner, SliceOp | ToMemtileOp):
             if isinstance(owner, SliceOp):
-                ranges.append((owner.cout_range, owner.cin_range))
+                slices.append(owner.ranges)
             value = owner.source
         if not isinstance(value.owner, GetOp):
             fail(value, "a weight comes from bsw.get or bsw.slice")
@@ -94,28 +95,38 @@ class Network:
             fail(value.owner, f"@{name} is not a bsw.weight")
         if value.type != op.type:
             fail(value.owner, f"@{name} has type {op.type}, not {value.type}")
-        cout, cin = (0, op.type.shape[0]), (0, op.type.shape[3])
-        for cout_range, cin_range in reversed(ranges):
-            cout = (cout[0] + cout_range[0], cout[0] + cout_range[1])
-            cin = (cin[0] + cin_range[0], cin[0] + cin_range[1])
-        return Weight(op, cout, cin)
+        first = [sum(ranges[dim][0] for ranges in slices) for dim in range(4)]
+        cout, kh, kw, cin = (
+            (lo, lo + size) for lo, size in zip(first, used.shape, strict=True)
+        )
+        return Weight(op, cout, cin, kh, kw, used.bias_pos is not None)
 
 
 class Weight(NamedTuple):
-    """A part of a weight: output channels [cout) and input channels [cin) of `op`."""
+    """A part of a weight: output channels [cout) and input channels [cin) of `op`, rows [kh)
+    and columns [kw) of the window, and whether the bias goes with it."""
 
     op: WeightOp
-    cout: tuple[int, int]
-    cin: tuple[int, int]
+    cout: Range
+    cin: Range
+    kh: Range
+    kw: Range
+    has_bias: bool
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """(COUT, KH, KW, CIN)."""
+        cout, kh, kw, cin = (hi - lo for lo, hi in (self.cout, self.kh, self.kw, self.cin))
+        return cout, kh, kw, cin
 
     def values(self) -> tuple[Int8, Int32]:
-        """The numbers (COUT, KH, KW, CIN) and the bias (COUT,), which goes with the first
-        input channel."""
+        """The numbers (COUT, KH, KW, CIN) and the bias (COUT,), zeros without one."""
         weight, bias = self.op.values()
-        (o0, o1), (i0, i1) = self.cout, self.cin
-        if i0:
+        if not self.has_bias:
             bias = np.zeros_like(bias)
-        return weight[o0:o1, :, :, i0:i1], bias[o0:o1]
+        rows, columns = slice(*self.kh), slice(*self.kw)
+        part = weight[slice(*self.cout), rows, columns, slice(*self.cin)]
+        return part, bias[slice(*self.cout)]
 
     def gamma(self) -> np.typing.NDArray[np.bool_] | None:
         """Γ of the part, or None before `--detect-block-sparsity`."""

@@ -367,15 +367,22 @@ class UnaryOp(ComputeOp):
 
 
 class PoolOp(UnaryOp):
-    """A window over the input, channel by channel."""
+    """A window over the input, channel by channel, and perhaps what other elements gave."""
+
+    input = operand_def(TensorType)
+    partial = opt_operand_def(TensorType)
 
     kernel = prop_def(DenseArrayBase.constr(i64))
     strides = prop_def(DenseArrayBase.constr(i64), _PAIR)
     dilations = prop_def(DenseArrayBase.constr(i64), _PAIR)
     pads = prop_def(DenseArrayBase.constr(i64), _NO_PADS)
 
+    assembly_format = (
+        "$input (`partial` $partial^)? attr-dict `:` functional-type(operands, results)"
+    )
+
     def __init__(self, input: SSAValue | Operation, result_type: TensorType, window: Window):
-        super().__init__(input, result_type)
+        ComputeOp.__init__(self, operands=[input, []], result_types=[result_type])
         h, w = window.h, window.w
         self.properties["kernel"] = _ints([h.kernel, w.kernel])
         self.properties["strides"] = _ints([h.stride, w.stride])
@@ -384,16 +391,34 @@ class PoolOp(UnaryOp):
 
     def reads(self) -> tuple[Read, ...]:
         kernel = self.kernel.get_values()
-        return (Read(self.input, _window(kernel, self.strides, self.dilations, self.pads)),)
+        window = _window(kernel, self.strides, self.dilations, self.pads)
+        further = () if self.partial is None else (Read(self.partial),)
+        return (Read(self.input, window), *further)
+
+    def with_reads(self, values: Sequence[SSAValue], weight: SSAValue | None) -> list[Operand]:
+        return [values[0], values[1:]]
 
     def expected_shape(self) -> Shape:
         source = shape_of(self.input.type)
         return _windowed_shape(source, self.window, source[3])
 
+    def verify_operands(self) -> None:
+        if self.partial is None:
+            return
+        pos, own = position_of(self.partial.type), position_of(self.input.type)
+        if pos != own:
+            raise VerifyException(
+                f"what other elements gave has the position of the input, {own}, not {pos}"
+            )
+        if (shape := shape_of(self.partial.type)) != self.shape:
+            raise VerifyException(
+                f"the partial result has the shape of the output, {self.shape}, not {shape}"
+            )
+
 
 @irdl_op_definition
 class MaxPoolOp(PoolOp):
-    """The largest element under the window; padding never wins."""
+    """The largest element under the window, and of `partial`; padding never wins."""
 
     name = "qnn.max_pool"
 
@@ -404,12 +429,15 @@ class AvgPoolOp(PoolOp):
     The mean under the window: an exact sum divided by the count, rounded once.
 
     With `count_pad` the count is the size of the window everywhere, else padding is left
-    out of it.
+    out of it.  With an i32 result, the sum is handed on, neither divided nor rounded; with
+    `partial`, such a sum of other elements is added, and `count` says how many elements all
+    these are.
     """
 
     name = "qnn.avg_pool"
 
     count_pad = opt_prop_def(UnitAttr)
+    count = opt_prop_def(IntegerAttr.constr(i64))
 
     def __init__(
         self,
@@ -421,6 +449,33 @@ class AvgPoolOp(PoolOp):
         super().__init__(input, result_type, window)
         if count_pad:
             self.properties["count_pad"] = UnitAttr()
+
+    @property
+    def divisor(self) -> int | None:
+        """What every sum is divided by; None if that depends on where the window lies."""
+        if self.count is not None:
+            return self.count.value.data
+        return self.window.taps if self.count_pad is not None else None
+
+    def partial_sums(self) -> Sequence[SSAValue]:
+        return [v for v in (self.partial, self.result) if v is not None]
+
+    def verify_operands(self) -> None:
+        super().verify_operands()
+        if self.partial is not None:
+            if cast(TensorType, self.partial.type).element_type != i32:
+                raise VerifyException(f"a partial sum is i32, not {self.partial.type}")
+            if self.count is None and not self.yields_partial_sum:
+                raise VerifyException(
+                    "a mean with a partial sum needs the count of all elements"
+                )
+        if self.yields_partial_sum and self.pos != position_of(self.input.type):
+            raise VerifyException(
+                f"a partial sum has the position of the input, "
+                f"{position_of(self.input.type)}, not {self.pos}"
+            )
+        if self.count is not None and self.count.value.data < 1:
+            raise VerifyException(f"count must be at least 1, not {self.count.value.data}")
 
 
 @irdl_op_definition

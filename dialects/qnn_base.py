@@ -199,7 +199,8 @@ class ComputeOp(IRDLOperation, ABC):
             element = cast(TensorType, value.type).element_type
             if element != i8 and (element != i32 or value not in sums):
                 raise VerifyException(
-                    f"an activation is i8 (a partial sum of conv2d or dense i32), not {element}"
+                    "an activation is i8 (a partial sum of conv2d, dense or avg_pool i32), "
+                    f"not {element}"
                 )
 
     def _verify_spreads(self) -> None:

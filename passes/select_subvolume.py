@@ -30,6 +30,7 @@ from bsc.dialects.placement import Stationary, Subvolume, SubvolumeAttr
 from bsc.dialects.qnn import ReshapeOp
 from bsc.dialects.qnn_base import ComputeOp
 from bsc.options import check_options, choice, count
+from bsc.splitting import window_splittable
 from bsc.tiling.channels import channel_granule, chunk_granule
 from bsc.tiling.core import CorePlan
 from bsc.tiling.from_ir import layer_shape
@@ -86,7 +87,8 @@ class SelectSubvolumePass(ModulePass):
         by_hand = ", ".join(f"{k} {v}" for k, v in wanted._asdict().items() if v is not None)
         if by_hand:
             fail(op, f"no subvolume with {by_hand} fits in a core of {_room(arch)}: give less")
-        fail(op, _too_small(layer, arch))
+        remedy = ": run --split-window first" if window_splittable(op) else ""
+        fail(op, f"{_too_small(layer, arch)}{remedy}")
 
     def _wanted(self, op: ComputeOp, layer: LayerShape) -> Wanted:
         granules = (("cout", channel_granule(layer)), ("cin", chunk_granule(layer)))

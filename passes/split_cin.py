@@ -27,7 +27,8 @@ from bsc.dialects.network import Network
 from bsc.dialects.qnn import WeightedOp
 from bsc.geometry import cut
 from bsc.options import check_options, count
-from bsc.splitting import cin_splittable, cut_cin
+from bsc.splitting import cin_splittable
+from bsc.sums import cut_cin
 from bsc.tiling.channels import chunk_granule
 from bsc.tiling.fit import parts_of_cin
 from bsc.tiling.from_ir import layer_shape

@@ -157,11 +157,15 @@ def random_specs(seed: int) -> str:
     options = {"detect-block-sparsity": f"block={rng.choice(BLOCKS)}"}
     for name in ("split-width", "split-cout", "split-cin", "split-height"):
         options[name] = f"factor={rng.integers(1, 5)}"
+    # Each with a generator of its own, so that what was found by a seed is found again.
+    window = np.random.default_rng((seed, 6))
+    options["split-window"] = f"factor={window.integers(1, 4)}"
     specs: list[str] = []
     for name in NAMED_PIPELINES[PIPELINE]:
         if name in OPTIONAL and rng.random() < 0.3:
             continue
-        chosen = name in options and rng.random() < 0.5
+        drawn = window if name == "split-window" else rng
+        chosen = name in options and drawn.random() < 0.5
         specs.append(f"{name}{{{options[name]}}}" if chosen else name)
     return ",".join(random_stripes(seed) if s == "tile-depthwise" else s for s in specs)
 

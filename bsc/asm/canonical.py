@@ -54,7 +54,10 @@ class Canonical:
         self._known: dict[Hashable, Instr] = {}
 
     def __call__(self, instr: Instr) -> Instr:
-        numbers = [v for v in instr.fields.items() if not isinstance(v[1], Slots)]
+        numbers = [
+            (name, None if isinstance(value, Slots) else value)
+            for name, value in instr.fields.items()
+        ]
         key = instr.mnemonic, instr.iters, tuple(numbers)
         known = self._known.get(key)
         if known is None:

@@ -263,16 +263,18 @@ def _compute(fields: Fields) -> list[Extent]:
     """The buffers of a computation."""
     instr = fields.instr
     pixels = fields.most("h") * fields.most("w")
+    element = 1 if "post" in instr.fields else 4
     if "cout" not in instr.fields:
         channels = fields.most("c")
         inputs = fields.most("cin") if "cin" in instr.fields else channels
         taken = fields.most("hin") * fields.most("win") if "hin" in instr.fields else pixels
+        summed = 1 if instr.mnemonic == "MAXPOOL" else 4
         return [
             *_slots(instr, "in", taken * inputs, False),
             *_slots(instr, "in2", pixels * inputs, False),
-            *_slots(instr, "out", pixels * channels, True),
+            *_slots(instr, "part", pixels * inputs * summed, False),
+            *_slots(instr, "out", pixels * channels * element, True),
         ]
-    element = 1 if "post" in instr.fields else 4
     outputs = pixels * fields.most("cout")
     others = pixels * fields.most("cres") if "cres" in instr.fields else outputs
     accumulators = fields.most("acc")

@@ -177,7 +177,6 @@ _POOL = (
     _FEWER,
     *_WINDOW,
     Field("xpos", "position of the input", _P),
-    *_POST,
 )
 _PAIRWISE = (
     Field("in", "first operand", _S),
@@ -260,15 +259,34 @@ _SPECS = (
     ),
     Spec("ADD", Engine.COMP, "element-wise sum", _PAIRWISE),
     Spec("MUL", Engine.COMP, "element-wise product", _PAIRWISE),
-    Spec("MAXPOOL", Engine.COMP, "maximum under a window", _POOL),
+    Spec(
+        "MAXPOOL",
+        Engine.COMP,
+        "maximum under a window",
+        (
+            *_POOL,
+            Field("part", "int8 maxima of other elements, at xpos", _S, optional=True),
+            *_POST,
+        ),
+    ),
     Spec(
         "AVGPOOL",
         Engine.COMP,
         "mean under a window",
         (
             *_POOL,
+            Field("part", "int32 sums of other elements, at xpos", _S, optional=True),
+            *_POST_OR_SUM,
             Field(
-                "count", "`window`: divide by its size; `inside`: without padding", Kind.WORD
+                "count",
+                "`window`: divide by its size; `inside`: without padding",
+                Kind.WORD,
+                optional=True,
+            ),
+            Field(
+                "elements",
+                "instead of count: divide by this, if part has other elements of the mean",
+                optional=True,
             ),
         ),
     ),

@@ -26,11 +26,14 @@ def kernel_fields(
     if isinstance(op, qnn.BinaryOp):
         fields["ypos"] = position_of(op.rhs.type)
         return fields, ("in", "in2")
-    if isinstance(op, qnn.AvgPoolOp):
-        fields["count"] = "window" if op.count_pad is not None else "inside"
-    elif isinstance(op, qnn.GlobalAvgPoolOp):
+    if isinstance(op, qnn.GlobalAvgPoolOp):
         fields["count"] = "window"
-    return fields, ("in",)
+    elif isinstance(op, qnn.AvgPoolOp) and not op.yields_partial_sum:
+        if op.count is not None:
+            fields["elements"] = op.count.value.data
+        else:
+            fields["count"] = "window" if op.count_pad is not None else "inside"
+    return fields, ("in", "part") if isinstance(op, qnn.PoolOp) else ("in",)
 
 
 def _weighted(

@@ -246,12 +246,32 @@ def _pool(machine: Machine, r: Resolved, i: int, row: int, col: int) -> Iterator
     fewer = _inputs(r, i, row, col)
     shape = (1, hin, win, c)
     x = _take_some(core, r.slot("in", i), shape, fewer, np.int8, r.number("xpos"))
+    pos = r.number("xpos")
     if r.instr.mnemonic == "MAXPOOL":
-        out = _finish(r, numerics.max_pool(x, window), r.number("xpos"))
+        best = numerics.max_pool(x, window)
+        if r.has("part"):
+            part = _take_some(core, r.slot("part", i), best.shape, fewer, np.int8, pos)
+            best = np.maximum(best, part)
+        yield _give_rounded(core, r, i, _finish(r, best, pos))
+        return
+    sums = numerics.sum_pool(x, window)
+    if r.has("part"):
+        sums = sums + _take_some(core, r.slot("part", i), sums.shape, fewer, np.int32, pos)
+    if r.has("post"):
+        yield _give_rounded(core, r, i, _mean(r, sums, _counts(r, hin, win, window)))
     else:
-        counts = numerics.pool_counts(hin, win, window, r.instr.fields["count"] == "window")
-        out = _mean(r, numerics.sum_pool(x, window), counts)
-    yield _give_rounded(core, r, i, out)
+        yield _give(core, r.slot("out", i), sums, pos)
+
+
+def _counts(r: Resolved, rows: int, columns: int, window: Window) -> Ints:
+    """What AVGPOOL divides its sums by."""
+    if r.has("count") == r.has("elements"):
+        raise BscError("AVGPOOL needs count or elements to divide by, and not both")
+    if r.has("elements"):
+        if r.number("elements") < 1:
+            raise BscError("AVGPOOL cannot divide by no elements")
+        return np.full((1, 1, 1, 1), r.number("elements"), np.int64)
+    return numerics.pool_counts(rows, columns, window, r.instr.fields["count"] == "window")
 
 
 def _mean(r: Resolved, sums: Int32, counts: Ints) -> Ints:

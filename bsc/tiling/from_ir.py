@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from typing import cast
 
@@ -113,7 +112,7 @@ def layer_shape(
         sources,
         weight,
     )
-    return layer if spreads is not None else _with_reachable_sources(layer)
+    return layer if spreads is not None else layer.with_reachable_sources()
 
 
 def _source(read: Read, columns: Spread, spread: Spread | None) -> Source:
@@ -123,24 +122,13 @@ def _source(read: Read, columns: Spread, spread: Spread | None) -> Source:
     return Source(shape, read.window, read.all_channels, spread, element_bytes(read.value))
 
 
-def _with_reachable_sources(layer: LayerShape) -> LayerShape:
-    """Where a window reaches beyond the direct neighbours, every memtile gets a copy."""
-    sources = tuple(
-        s
-        if layer.reaches(s)
-        else Source(s.shape, s.window, s.all_channels, Spread(SpreadAxis.ALL), s.element)
-        for s in layer.sources
-    )
-    return dataclasses.replace(layer, sources=sources)
-
-
 def weight_shape(weight: Weight, op: ComputeOp) -> WeightShape:
     """The weight as the cores see it: a grouped convolution is a dense one whose blocks
     off the diagonal are zero."""
     groups = op.group_count if isinstance(op, qnn.Conv2dOp) else 1
-    (b0, b1), (o0, o1), (i0, i1) = weight.op.block_shape, weight.cout, weight.cin
-    _, kh, kw, _ = weight.op.type.shape
-    shape = (o1 - o0, kh, kw, (i1 - i0) * groups)
+    b0, b1 = weight.op.block_shape
+    cout, kh, kw, cin = weight.shape
+    shape = (cout, kh, kw, cin * groups)
     if groups > 1:
         return grouped_weight(shape, (b0, b1), groups)
     gamma = weight.gamma()

@@ -227,6 +227,14 @@ class LayerShape:
             if self.pixels(column)[0] < self.pixels(column)[1]
         )
 
+    def with_reachable_sources(self) -> LayerShape:
+        """Where a window reaches beyond the direct neighbours, every memtile gets a copy."""
+        sources = tuple(
+            s if self.reaches(s) else dataclasses.replace(s, spread=Spread(SpreadAxis.ALL))
+            for s in self.sources
+        )
+        return dataclasses.replace(self, sources=sources)
+
     def weight_bytes(self, arch: Arch) -> int:
         """Bytes of packed weights in the fullest memtile, each row in one subvolume."""
         if self.weight is None:

@@ -33,6 +33,7 @@ LAYERS = """
     tiling codegen monitor validation
     balance placing
     splitting lowering
+    sums
     stripes
     passes pipelines
     universe report.units report.record

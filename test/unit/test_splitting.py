@@ -29,7 +29,7 @@ from bsc.interpreter import run_every_tensor, run_module
 from bsc.numerics import Int8
 from bsc.pipelines import parse_specs, resolve, run_passes
 
-SPLITS = ("split-width", "split-cout", "split-cin", "split-height")
+SPLITS = ("split-width", "split-cout", "split-cin", "split-height", "split-window")
 BEFORE = "fuse-epilogue,detect-block-sparsity"
 AFTER = (
     "select-subvolume,schedule,alloc-memtile,pack-weights,lower-to-dataflow,chain-locks,"
@@ -91,7 +91,7 @@ def test_any_splits_in_any_order(seed: int, fused: bool, splits: list[tuple[str,
 ORDERS: list[tuple[str, ...]] = list(itertools.permutations(SPLITS))
 
 
-@pytest.mark.parametrize("order", ORDERS[::3], ids=lambda order: " ".join(order))
+@pytest.mark.parametrize("order", ORDERS[::9], ids=lambda order: " ".join(order))
 def test_programs_of_splits_in_another_order(order: tuple[str, ...]):
     seed = 800 + ORDERS.index(order)
     rng = np.random.default_rng(seed)
@@ -100,7 +100,8 @@ def test_programs_of_splits_in_another_order(order: tuple[str, ...]):
     Case(seed).check(",".join([BEFORE, *specs]))
     outcome = outcome_of(varied_network(seed), random_arch(seed), whole)
     assert outcome.kind != "wrong", outcome.reason
-    assert outcome.kind == "ok" or " of each memtile" in outcome.reason
+    small = (" of each memtile", "no subvolume fits: run --split-window first")
+    assert outcome.kind == "ok" or any(reason in outcome.reason for reason in small)
 
 
 def coverage(module: ModuleOp) -> dict[int, np.typing.NDArray[np.int64]]:

@@ -27,5 +27,13 @@ func.func @main() {
   %corner = bsw.slice %right cout [32, 64] cin [8, 16]
           : !bsw.weight<64x3x3x16, pos 7> -> !bsw.weight<32x3x3x8, pos 7>
   // CHECK: %corner = bsw.slice %right cout [32, 64] cin [8, 16] : !bsw.weight<64x3x3x16, pos 7> -> !bsw.weight<32x3x3x8, pos 7>
+
+  // A split of the window: rows and columns of it.  The type says which piece has the bias.
+  %below = bsw.slice %w cout [0, 64] cin [0, 32] kh [1, 3]
+         : !bsw.weight<64x3x3x32, pos 7, bias 12> -> !bsw.weight<64x2x3x32, pos 7>
+  // CHECK: %below = bsw.slice %w cout [0, 64] cin [0, 32] kh [1, 3] : !bsw.weight<64x3x3x32, pos 7, bias 12> -> !bsw.weight<64x2x3x32, pos 7>
+  %middle = bsw.slice %w cout [0, 64] cin [0, 32] kh [1, 2] kw [1, 3]
+          : !bsw.weight<64x3x3x32, pos 7, bias 12> -> !bsw.weight<64x1x2x32, pos 7, bias 12>
+  // CHECK: %middle = bsw.slice %w cout [0, 64] cin [0, 32] kh [1, 2] kw [1, 3] : !bsw.weight<64x3x3x32, pos 7, bias 12> -> !bsw.weight<64x1x2x32, pos 7, bias 12>
   func.return
 }

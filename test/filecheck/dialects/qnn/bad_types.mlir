@@ -33,13 +33,13 @@
 // -----
 
 // A core's operations are on int8.
-// CHECK: Operation does not verify: an activation is i8 (a partial sum of conv2d or dense i32), not f32
+// CHECK: Operation does not verify: an activation is i8 (a partial sum of conv2d, dense or avg_pool i32), not f32
 %x = "test.op"() : () -> tensor<1x4x4x8xf32, #qnn.pos<5>>
 %y = qnn.requantize %x : (tensor<1x4x4x8xf32, #qnn.pos<5>>) -> tensor<1x4x4x8xi8, #qnn.pos<5>>
 
 // -----
 
-// CHECK: Operation does not verify: an activation is i8 (a partial sum of conv2d or dense i32), not i16
+// CHECK: Operation does not verify: an activation is i8 (a partial sum of conv2d, dense or avg_pool i32), not i16
 %x = "test.op"() : () -> tensor<1x4x4x8xi8, #qnn.pos<5>>
 %y = qnn.max_pool %x {kernel = array<i64: 2, 2>}
    : (tensor<1x4x4x8xi8, #qnn.pos<5>>) -> tensor<1x3x3x8xi16, #qnn.pos<5>>
@@ -47,7 +47,7 @@
 // -----
 
 // Only a convolution or a dense layer takes int32, and only as the sum of other channels.
-// CHECK: Operation does not verify: an activation is i8 (a partial sum of conv2d or dense i32), not i32
+// CHECK: Operation does not verify: an activation is i8 (a partial sum of conv2d, dense or avg_pool i32), not i32
 %x = "test.op"() : () -> tensor<1x4x4x8xi32, #qnn.pos<12>>
 %y = qnn.add %x, %x
    : (tensor<1x4x4x8xi32, #qnn.pos<12>>, tensor<1x4x4x8xi32, #qnn.pos<12>>)
@@ -55,7 +55,7 @@
 
 // -----
 
-// CHECK: Operation does not verify: an activation is i8 (a partial sum of conv2d or dense i32), not i32
+// CHECK: Operation does not verify: an activation is i8 (a partial sum of conv2d, dense or avg_pool i32), not i32
 %x = "test.op"() : () -> tensor<1x4x4x8xi32, #qnn.pos<5>>
 %w = "test.op"() : () -> !bsw.weight<8x1x1x8, pos 7>
 %y = qnn.conv2d %x, %w : tensor<1x4x4x8xi32, #qnn.pos<5>>, !bsw.weight<8x1x1x8, pos 7>
