@@ -32,6 +32,7 @@ FLOAT32_EXACT = 2**24
 INT32_LIMIT = 2**31
 
 _PATCH_BYTES = 64 << 20
+_SLAB_BYTES = 1 << 20
 """Unrolled input patches are made in pieces of about this size, to bound the memory."""
 
 
@@ -145,9 +146,15 @@ def mul(a: Ints, a_pos: int, b: Ints, b_pos: int) -> tuple[Int64, int]:
 def accumulator_bound(weight: Int8, bias: Ints | None = None) -> int:
     """The largest |accumulator| that any int8 input can give: max over COUT of
     sum|w| * 128 + |bias|.  Up to 2^24 float32 is exact, from 2^31 int32 overflows."""
-    # Not by way of int64: a large dense layer would take a gigabyte.
-    absolute = np.abs(weight, dtype=np.int16).reshape(len(weight), -1)
-    per_cout = absolute.sum(axis=1, dtype=np.int64) * 128
+    flat = weight.reshape(len(weight), -1)
+    step = max(1, _SLAB_BYTES // max(1, flat.shape[1]))
+    per_cout = np.zeros(len(weight), np.int64)
+    # Some rows at a time, as a large dense layer is a hundred million numbers.
+    for first in range(0, len(weight), step):
+        # |-128| is -128 in int8, whose bits are 128 in uint8.
+        absolute = np.abs(flat[first : first + step]).view(np.uint8)
+        per_cout[first : first + step] = absolute.sum(axis=1, dtype=np.int64)
+    per_cout *= 128
     if bias is not None:
         per_cout = per_cout + np.abs(bias.astype(np.int64))
     return int(per_cout.max(initial=0))

@@ -30,12 +30,9 @@ from bsc.dialects.qnn_attributes import EpilogueAttr, HostAttr, tensor
 from bsc.dialects.qnn_base import Shape
 from bsc.frontend.graph import Dims
 from bsc.frontend.problems import Refusal
-from bsc.frontend.tensors import Array
+from bsc.frontend.tensors import LARGEST_TENSOR, Array
 from bsc.frontend.values import Exact, Input, Maker, Tensor
 from bsc.numerics import INT8_MAX, INT8_MIN, Requant
-
-LARGEST_TENSOR = 2**31 - 1
-"""Elements of a tensor: more than any machine here addresses."""
 
 
 class Builder:

@@ -43,6 +43,9 @@ _FIELDS = sorted({field for _, field in _TYPES.values()} | {"uint64_data", "stri
 
 _LARGEST_RANK = 16
 
+LARGEST_TENSOR = 2**31 - 1
+"""Elements of a tensor, or bytes of a weight: more than any machine here addresses."""
+
 
 def type_name(data_type: int) -> str:
     """The name of an ONNX type, as numpy has it; `type 99` for one that does not exist."""
@@ -156,4 +159,7 @@ def _external(tensor: TensorProto, files: ExternalFiles, size: int) -> Array:
             raise Refusal(f"external data has {key} {quoted(given)}, which is not a number")
         numbers[key] = int(given)
     _check_size(numbers["length"], size, tensor, "bytes of external data")
+    if size > LARGEST_TENSOR:
+        # A file may be as long as it likes without a byte on the disk.
+        raise Refusal(f"has {size} bytes: at most {LARGEST_TENSOR} are accepted")
     return files.part(entries.get("location", ""), numbers["offset"], size)

@@ -9,25 +9,30 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from commands import Bsc
 from onnx import TensorProto, numpy_helper
 from qdq_models import QdqBuilder, random_input, random_network
 
 from bsc import oracle
 from bsc.dialects import bsw
-from bsc.errors import BscError
+from bsc.errors import ModelError
 from bsc.frontend import import_onnx
 from bsc.interpreter import run_module
 
 DATA = "weights.bin"
 
 
-def refusal(path: Path | str) -> str:
-    """The one line with which the file is refused, after its path."""
-    with pytest.raises(BscError) as caught:
+def refusal(bsc: Bsc, path: Path | str) -> str:
+    """The one line with which the commands refuse the file, after its path."""
+    code, out, err = bsc("compile", str(path), "-o", "out")
+    assert (code, out, Path("out").exists()) == (1, "", False)
+    assert bsc("explain", str(path))[::2] == (1, err)
+    (line,) = err.splitlines()
+    with pytest.raises(ModelError) as caught:
         import_onnx(path)
-    (line,) = str(caught.value).splitlines()
-    where, _, reason = line.partition(": ")
-    assert where.strip("'") == str(path).replace("\0", "\\x00")
+    assert line == f"bsc: error: {caught.value}"
+    where, _, reason = str(caught.value).partition(": ")
+    assert where.strip("'") == str(path)
     return reason
 
 
@@ -47,30 +52,32 @@ def refusal(path: Path | str) -> str:
         ),
     ],
 )
-def test_what_is_no_model(tmp_path: Path, content: bytes, expected: str):
+def test_what_is_no_model(bsc: Bsc, tmp_path: Path, content: bytes, expected: str):
     path = tmp_path / "model.onnx"
     path.write_bytes(content)
-    assert expected in refusal(path)
+    assert expected in refusal(bsc, path)
 
 
-def test_a_model_without_nodes(tmp_path: Path):
+def test_a_model_without_nodes(bsc: Bsc, tmp_path: Path):
     path = tmp_path / "model.onnx"
     model = random_network(0)
     del model.graph.node[:]
     del model.graph.output[:]
     model.graph.output.append(model.graph.input[0])
     path.write_bytes(model.SerializeToString())
-    assert refusal(path) == "the graph has no nodes: nothing to compute"
+    assert refusal(bsc, path) == "the graph has no nodes: nothing to compute"
 
 
-def test_what_is_no_file(tmp_path: Path):
-    assert refusal(tmp_path / "none.onnx") == "no such file"
-    assert refusal(tmp_path) == "is a folder: give the .onnx file in it"
+def test_what_is_no_file(bsc: Bsc, tmp_path: Path):
+    assert refusal(bsc, tmp_path / "none.onnx") == "no such file"
+    assert refusal(bsc, tmp_path) == "is a folder: give the .onnx file in it"
     pipe = tmp_path / "pipe.onnx"
     os.mkfifo(pipe)
-    assert refusal(pipe) == "not a regular file: give an .onnx file"
-    assert refusal("a\0b") == "cannot read the file: embedded null byte"
-    assert "File name too long" in refusal(tmp_path / ("x" * 300))
+    assert refusal(bsc, pipe) == "not a regular file: give an .onnx file"
+    # No command line can hold this one.
+    with pytest.raises(ModelError, match=r"^'a\\x00b': cannot read the file: embedded null"):
+        import_onnx("a\0b")
+    assert "File name too long" in refusal(bsc, tmp_path / ("x" * 300))
 
 
 # External data -------------------------------------------------------------------------
@@ -146,16 +153,31 @@ def test_weights_of_a_pointwise_convolution_are_not_copied(tmp_path: Path):
         ("offset", "900", "but 144 bytes at 900 are asked for"),
         ("offset", "-1", "external data has offset '-1', which is not a number"),
         ("offset", "9" * 40, "which is not a number"),
+        ("length", "143", "has 143 bytes of external data, but its dimensions [4, 4, 3, 3] of"),
         ("length", "9" * 15, "has 999999999999999 bytes of external data, but its dimens"),
     ],
 )
-def test_external_data_out_of_reach(tmp_path: Path, key: str, value: str, expected: str):
+def test_external_data_out_of_reach(
+    bsc: Bsc, tmp_path: Path, key: str, value: str, expected: str
+):
     folder = tmp_path / "model"
     path = saved(folder, entry(key, value))
     (folder / "sub").mkdir()
     (tmp_path / "other.bin").write_bytes(bytes(1000))
     (folder / "link.bin").symlink_to(tmp_path / "other.bin")
     (folder / "loop.bin").symlink_to(folder / "loop.bin")
-    reason = refusal(path)
+    reason = refusal(bsc, path)
     assert reason.startswith("tensor 'w_6': ")
     assert expected in reason
+
+
+def test_a_long_file_without_content(bsc: Bsc, tmp_path: Path):
+    """A terabyte of zeros that nobody has written is not what a weight is made of."""
+
+    def enormous(tensor: onnx.TensorProto) -> None:
+        tensor.dims[:] = [2**32, 2**5, 1, 1]
+        tensor.external_data[2].value = str(2**37)
+
+    path = saved(tmp_path / "model", enormous)
+    os.truncate(path.parent / DATA, 2**40)
+    assert refusal(bsc, path).endswith("137438953472 bytes: at most 2147483647 are accepted")

@@ -200,6 +200,21 @@ def test_conv2d(given_: tuple[Int8, Window], data: st.DataObject):
             assert found[0, row, col, out] == exact
 
 
+@pytest.mark.parametrize(
+    "shape", [(1, 1, 1, 1), (3, 2, 3, 5), (700, 1, 2, 1000), (3, 1, 2, 600_000)]
+)
+@pytest.mark.parametrize("biased", [False, True])
+def test_the_bound_of_an_accumulator(shape: tuple[int, int, int, int], biased: bool):
+    rng = np.random.default_rng(shape[0])
+    weight = rng.integers(-128, 128, shape, np.int8)
+    weight[-1, ..., -1] = -128
+    bias = rng.integers(-(2**30), 2**30, shape[0]).astype(np.int32) if biased else None
+    sums = np.abs(weight.astype(np.int64)).reshape(shape[0], -1).sum(axis=1) * 128
+    if bias is not None:
+        sums += np.abs(bias.astype(np.int64))
+    assert numerics.accumulator_bound(weight, bias) == sums.max()
+
+
 def test_conv2d_beyond_the_exact_integers_of_float32():
     x = np.full((1, 3, 3, 300), -128, np.int8)
     weight = np.full((2, 3, 3, 300), -127, np.int8)
