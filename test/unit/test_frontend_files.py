@@ -181,3 +181,13 @@ def test_a_long_file_without_content(bsc: Bsc, tmp_path: Path):
     path = saved(tmp_path / "model", enormous)
     os.truncate(path.parent / DATA, 2**40)
     assert refusal(bsc, path).endswith("137438953472 bytes: at most 2147483647 are accepted")
+
+
+@pytest.mark.parametrize("what", ["node", "initializer", "input"])
+def test_names_that_are_no_text(bsc: Bsc, tmp_path: Path, what: str):
+    model = random_network(0)
+    stem = "name_of_that_length"
+    getattr(model.graph, what)[0].name = stem
+    path = tmp_path / "model.onnx"
+    path.write_bytes(model.SerializeToString().replace(stem.encode(), b"\xff" * len(stem)))
+    assert refusal(bsc, path).startswith("not an ONNX model: ")
