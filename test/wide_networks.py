@@ -3,9 +3,9 @@
 `varied_networks` draws small networks on machines so small that some must be refused. Here
 every size from 1 to 67 may come (primes often), kernels up to 11 with strides up to 4, a
 stem of 11x11 with stride 4, 1x7 and 7x1, dilation, groups, concats of concats, and any share
-of zero blocks, a wholly zero weight too.  A memtile has 64 KB or more, a core 16 KB or more:
-what is refused there is a mistake.  Not drawn is what such a core cannot hold even for one
-pixel, as a window is never cut: one of 11x11 with a dilation of 4, the mean of 50x50 pixels.
+of zero blocks, a wholly zero weight too.  There are 11x11 kernels with any dilation, means and
+dense layers of up to 67x67 pixels, and pools with windows as large.  A memtile has 64 KB or
+more, a core 16 KB or more: what is refused there is a mistake.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ LARGEST = 67
 PRIMES = tuple(n for n in range(2, LARGEST + 1) if all(n % d for d in range(2, n)))
 MEMTILE_BYTES = 64 * 1024
 CORE_BYTES = 16 * 1024
-LEAST_DATA_BYTES = CORE_BYTES * 3 // 4
-"""Of a core for data: six of eight banks."""
 MOST_MACS = 60_000_000
 """Of a layer, to keep a case in seconds."""
+MOST_WEIGHTS = 6_000_000
+"""Of a dense layer, likewise."""
 
 
 def roomy(arch: Arch) -> bool:
@@ -58,20 +58,14 @@ def wide_network(seed: int) -> onnx.ModelProto:
     for _ in range(int(b.rng.integers(1, 7))):
         signals.append(_layer(b, signals))
     last = signals[-1]
-    pixels = math.prod(last.dims[2:])
-    if _in_core(0, pixels) and _chance(b, 0.25):
+    if _chance(b, 0.25):
         last = b.gemm(b.flatten(b.global_pool(last)), _size(b))
-    elif _in_core(pixels, pixels) and _chance(b, 0.2):
-        last = b.gemm(b.flatten(last), _size(b))
+    elif _chance(b, 0.2):
+        most = MOST_WEIGHTS // math.prod(last.dims)
+        last = b.gemm(b.flatten(last), max(1, min(_size(b), most)))
     outputs = [last] if _chance(b, 0.7) else list(dict.fromkeys([last, signals[-2]]))
     _thin(b)
     return b.model(*outputs, name=f"wide-{seed}")
-
-
-def _in_core(taps: int, pixels: int) -> bool:
-    """Whether a core can hold the least piece of a layer: a block of weights with its bias and
-    the window over eight channels, for one pixel of eight channels."""
-    return 64 * taps + 8 * pixels + 128 <= LEAST_DATA_BYTES
 
 
 def _chance(b: QdqBuilder, probability: float) -> bool:
@@ -149,6 +143,8 @@ def _conv(b: QdqBuilder, x: Signal, kind: str, activation: str | None) -> Signal
 
 def _pool(b: QdqBuilder, x: Signal) -> Signal:
     kernel, strides, pads, _ = _window(b, x, dilated=False)
+    if _chance(b, 0.2):
+        kernel = (int(b.rng.integers(1, x.dims[2] + 1)), int(b.rng.integers(1, x.dims[3] + 1)))
     return random_pool(b, x, kernel, strides, pads)
 
 
@@ -177,13 +173,19 @@ def _window(b: QdqBuilder, x: Signal, dilated: bool = True) -> tuple[Pair, Pair,
                 kernel = (int(b.rng.integers(1, 12)), int(b.rng.integers(1, 12)))
                 strides = (int(b.rng.integers(1, 5)), int(b.rng.integers(1, 5)))
         if dilated and _chance(b, 0.25):
-            dilations = (int(b.rng.integers(1, 5)), int(b.rng.integers(1, 5)))
+            dilations = _dilations(b, x, kernel)
         top, left, bottom, right = (int(b.rng.integers(0, k // 2 + 2)) for k in kernel * 2)
         pads = (top, left, bottom, right) if _chance(b, 0.7) else (0, 0, 0, 0)
-        reach = math.prod((k - 1) * d + 1 for k, d in zip(kernel, dilations, strict=True))
-        fitting = _in_core(math.prod(kernel), reach)
-        if fitting and min(windowed(x.dims, kernel, strides, pads, dilations)) > 0:
+        if min(windowed(x.dims, kernel, strides, pads, dilations)) > 0:
             return kernel, strides, pads, dilations
+
+
+def _dilations(b: QdqBuilder, x: Signal, kernel: Pair) -> Pair:
+    """Small ones, or any with which the window is no larger than the image."""
+    if _chance(b, 0.5):
+        return int(b.rng.integers(1, 5)), int(b.rng.integers(1, 5))
+    most = [max(1, (n - 1) // max(1, k - 1)) for n, k in zip(x.dims[2:], kernel, strict=True)]
+    return int(b.rng.integers(1, most[0] + 1)), int(b.rng.integers(1, most[1] + 1))
 
 
 def _thin(b: QdqBuilder) -> None:

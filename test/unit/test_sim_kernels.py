@@ -168,6 +168,57 @@ def test_pools(seed: int, mode: Rounding, inside: bool) -> None:
     _equal(core, numerics.requantize(largest, 4, Requant(3), mode), 3)
 
 
+@settings(deadline=None)
+@given(seeds, st.integers(1, 400))
+def test_pools_in_pieces(seed: int, elements: int) -> None:
+    """What other elements gave: a sum that is added, or handed on; the larger of two maxima."""
+    rng = np.random.default_rng(seed)
+    window, c = _Window(rng), int(rng.integers(1, 9))
+    x = _ints(rng, 1, *window.size, c)
+    text = f"in={IN} out={OUT} part={IN2} {window.text()} c={c} xpos=4"
+    sums = numerics.sum_pool(x, window.window)
+    before = rng.integers(-9999, 9999, sums.shape).astype(np.int32)
+    for handed_on in (False, True):
+        machine, core = _machine()
+        core.put(IN, int8_data(x, 4)).do()
+        core.put(IN2, Data(before.reshape(-1).view(np.uint8), tag_of(np.int32, 4))).do()
+        if handed_on:
+            _run(machine, f"AVGPOOL iteration 1 {text}")
+            found = core.read(OUT, 4 * sums.size, tag_of(np.int32, 4)).bytes.view(np.int32)
+            assert found.tolist() == (sums + before).reshape(-1).tolist()
+            assert core.unused() == 0
+        else:
+            _run(machine, f"AVGPOOL iteration 1 {text} post=round(3) elements={elements}")
+            counts = np.full((1, 1, 1, 1), elements)
+            _equal(core, numerics.average(sums + before, counts, 4, Requant(3)), 3)
+    machine, core = _machine()
+    largest = numerics.max_pool(x, window.window)
+    other = _ints(rng, *largest.shape)
+    core.put(IN, int8_data(x, 4)).do()
+    core.put(IN2, int8_data(other, 4)).do()
+    _run(machine, f"MAXPOOL iteration 1 {text} post=round(4)")
+    _equal(core, np.maximum(largest, other), 4)
+
+
+@pytest.mark.parametrize(
+    ("divisor", "message"),
+    [
+        ("", "needs count or elements"),
+        ("count=window elements=4", "needs count or elements"),
+        ("elements=0", "cannot divide by no elements"),
+    ],
+)
+def test_a_mean_needs_one_divisor(divisor: str, message: str) -> None:
+    machine, core = _machine()
+    core.put(IN, int8_data(np.ones((1, 2, 2, 1), np.int8), 4)).do()
+    geometry = "h=1 w=1 c=1 hin=2 win=2 k=[2,2] s=[1,1] d=[1,1] pt=0 pb=0 pl=0 pr=0"
+    with pytest.raises(BscError, match=message):
+        _run(
+            machine,
+            f"AVGPOOL iteration 1 in={IN} out={OUT} {geometry} xpos=4 post=round(3) {divisor}",
+        )
+
+
 def _equal(core: Core, wanted: npt.NDArray[np.signedinteger], pos: int) -> None:
     found = core.read(OUT, wanted.size, tag_of(np.int8, pos)).bytes.view(np.int8)
     assert found.tolist() == wanted.reshape(-1).tolist()
