@@ -154,8 +154,7 @@ def parts_of_cout(layer: LayerShape, arch: Arch) -> int:
         few = (n for n, c in sizes.items() if fits(shrunk(layer, arch, 1, 1, c), arch))
         return next(few, most)
     light = [n for n, c in sizes.items() if weights_fit(shrunk(layer, arch, cout=c), arch)]
-    cins = (None, chunk_granule(layer)) if layer.weight.groups == 1 else (None,)
-    for cin in cins:
+    for cin in _cins(layer):
         for n in light:
             if fits(shrunk(layer, arch, 1, None, sizes[n], cin), arch):
                 return n
@@ -172,12 +171,20 @@ def cout_bounds(layer: LayerShape, arch: Arch, parts: int) -> tuple[int, ...]:
 
 
 def parts_of_width(layer: LayerShape, arch: Arch) -> int:
-    """Pieces of W until one row of the smallest piece of COUT fits."""
-    for parts in range(1, layer.out[1] + 1):
-        width = -(-layer.out[1] // parts)
-        if fits(shrunk(layer, arch, 1, width, piece_granule(layer)), arch):
-            return parts
+    """Pieces of W until one row of the smallest piece of COUT fits; where not even one pixel
+    does with all input channels, with the smallest piece of CIN, which will be cut too."""
+    for cin in _cins(layer):
+        for parts in range(1, layer.out[1] + 1):
+            width = -(-layer.out[1] // parts)
+            if fits(shrunk(layer, arch, 1, width, piece_granule(layer), cin), arch):
+                return parts
     return layer.out[1]
+
+
+def _cins(layer: LayerShape) -> tuple[int | None, ...]:
+    """All input channels, or if they can be cut the smallest piece of them."""
+    cut_too = layer.weight is not None and layer.weight.groups == 1
+    return (None, chunk_granule(layer)) if cut_too else (None,)
 
 
 def parts_of_cin(layer: LayerShape, arch: Arch) -> int:

@@ -189,3 +189,19 @@ def test_cout_is_cut_until_a_row_of_the_input_fits_beside_the_weights(
     arch = Arch("little", rows=3, cols=7, memtile_bytes=room, core_data_bytes=16384)
     outcome = outcome_of(b.model(y), arch)
     assert outcome.kind == "ok", outcome.reason
+
+
+@pytest.mark.parametrize(("size", "cin"), [(20, 400), (33, 640), (61, 300)])
+def test_width_is_not_cut_to_pixels_where_cin_must_be_cut(size: int, cin: int):
+    """Where not even one pixel fits with all input channels, fewer of them leave room for
+    many pixels: single ones would be cut by COUT and CIN each, into thousands of pieces."""
+    b = QdqBuilder()
+    y = b.conv(b.input((1, cin, size, size)), 16, (5, 9), dilations=(4, 2), pads=(8, 8, 8, 8))
+    arch = Arch("narrow", rows=2, cols=2, memtile_bytes=65536, core_data_bytes=12288)
+    case = import_onnx(b.model(y)).module
+    case.attributes[ARCH] = ArchAttr(arch)
+    run_passes(case, resolve(parse_specs(f"{BEFORE},split-width,split-cout,split-cin")))
+    (main,) = (op for op in case.ops if isinstance(op, FuncOp))
+    pieces = [op for op in main.body.block.ops if isinstance(op, ComputeOp)]
+    assert {op.shape[2] for op in pieces} == {size}
+    assert len(pieces) <= 2 * -(-cin // 8)
