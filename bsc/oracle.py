@@ -24,7 +24,7 @@ _DEFAULT_DOMAIN = ("", "ai.onnx")
 def quantized_tensors(
     model: str | Path | onnx.ModelProto, inputs: Mapping[str, Array]
 ) -> dict[str, Int8]:
-    """Every quantized activation of `model` by its ONNX name, in ONNX layout.
+    """Every int8 activation of `model` by its ONNX name, in ONNX layout.
 
     `inputs` are what the ONNX model takes, by name.  A tensor is the output of a
     QuantizeLinear whose input is no constant, or a graph input that is int8 already.
@@ -34,16 +34,15 @@ def quantized_tensors(
     judged, folder = _load(model)
     names = quantized_names(judged)
     del judged.graph.output[:]
-    for name in names:
-        judged.graph.output.append(
-            onnx.helper.make_tensor_value_info(name, onnx.TensorProto.INT8, None)
-        )
+    # onnxruntime knows the types: behind the array the host may quantize to others.
+    judged.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
     # ValueError: an input is missing or has a name that the model does not know.
     with failures_in_a_line(ValueError):
         session = open_session(judged, external="" if folder is None else str(folder))
-        found: list[Int8] = session.run(names, dict(inputs))
+        found: list[Array] = session.run(names, dict(inputs))
     given = {name: array for name, array in inputs.items() if array.dtype == np.int8}
-    return given | dict(zip(names, found, strict=True))
+    pairs = zip(names, found, strict=True)
+    return given | {name: array for name, array in pairs if array.dtype == np.int8}
 
 
 def quantized_names(model: onnx.ModelProto) -> list[str]:

@@ -16,7 +16,7 @@ import onnx
 from bsc.frontend.graph import Graph, Node
 from bsc.frontend.problems import Problems, Refusal
 from bsc.frontend.registry import IMPORTERS, Args, State, not_an_activation
-from bsc.frontend.values import Exact, Hosted, Tensor
+from bsc.frontend.values import Exact, Hosted, Missing, Tensor, Unknown, Value
 
 _FLOAT = """
     Acos Acosh Asin Asinh Atan Atanh Celu Cos Cosh Elu Erf Exp Gelu GroupNormalization
@@ -27,6 +27,10 @@ _FLOAT = """
 """Operators whose results are no integers times a power of two."""
 
 
+RENAMING = ("Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
+"""Operators that compute nothing: they are where what they read is."""
+
+
 def why_not(op_type: str) -> str:
     """Why the array has no operator `op_type`, in words that follow its name."""
     if op_type in _FLOAT:
@@ -34,6 +38,28 @@ def why_not(op_type: str) -> str:
     if op_type == "BatchNormalization":
         return "is not on the array unless it is folded into the convolution before it"
     return "has no counterpart on the array"
+
+
+def on_array(state: State, node: Node, args: Args) -> list[Value | None] | None:
+    """The inputs of an operator of the array, some of them Hosted, as they would be if those
+    came back to the array; None if they do not, and the host runs this operator as well.
+
+    They come back if they have been quantized again.  That is not possible, which is noted.
+    """
+    host = [arg for arg in args if isinstance(arg, Hosted)]
+    if any(arg.back is None for arg in host):
+        return None
+    if node.op_type not in RENAMING:
+        state.returning.append(node.index)
+    found: list[Value | None] = []
+    for arg in args:
+        back = arg.back if isinstance(arg, Hosted) else arg
+        if isinstance(back, Refusal):
+            raise back
+        if isinstance(back, Unknown):
+            raise Missing(back)
+        found.append(back)
+    return found
 
 
 def check_known(node: Node, opset: int) -> None:
@@ -107,7 +133,7 @@ def _returns(node: Node, why: str, needs: Node, ending: bool) -> str:
     where = (
         "the host does it at the end of the graph only"
         if ending
-        else "the host does only what follows the last QuantizeLinear"
+        else "the host does only what follows the array's results"
     )
     return (
         f"operator {node.op_type} is not supported here: it {why}; {where}, but "

@@ -15,6 +15,7 @@ from bsc.dialects.qnn_attributes import EpilogueAttr, tensor
 from bsc.frontend.builder import nhwc
 from bsc.frontend.elementwise import requantized
 from bsc.frontend.graph import Constant, Node
+from bsc.frontend.host import hosted
 from bsc.frontend.problems import Refusal, quoted
 from bsc.frontend.registry import Args, State, argument, imports
 from bsc.frontend.scales import LARGEST_POSITION
@@ -26,6 +27,8 @@ from bsc.frontend.values import Exact, Hosted, Input, Missing, Scaled, Tensor, U
 def dequantize(state: State, node: Node, args: Args) -> Value:
     """Integers as real numbers: nothing but a change of view."""
     value = argument(args, 0)
+    if isinstance(value, Hosted):
+        return _of_host(state, node, args, value)
     is_bias = isinstance(value, Constant) and value.type == "int32"
     pos = state.scales.position(node, args, LARGEST_POSITION * (2 if is_bias else 1))
     match value:
@@ -52,8 +55,6 @@ def dequantize(state: State, node: Node, args: Args) -> Value:
             return replace(value, real=True)
         case Unknown():
             raise Missing(value)
-        case Hosted():
-            return _returned(state, node, pos, value)
         case _:
             raise Refusal(f"reads {quoted(node.inputs[0])}, which is not an int8 tensor")
 
@@ -61,14 +62,15 @@ def dequantize(state: State, node: Node, args: Args) -> Value:
 @imports("QuantizeLinear")
 def quantize(state: State, node: Node, args: Args) -> Value:
     """The rounding of what stands before it."""
+    if isinstance(value := argument(args, 0), Hosted):
+        return _of_host(state, node, args, value)
     pos = state.scales.position(node, args, LARGEST_POSITION)
     state.scales.check_quantize(node, args)
-    value, name, source = argument(args, 0), node.outputs[0], node.inputs[0]
+    name, source = node.outputs[0], node.inputs[0]
     match value:
         case Unknown():
+            state.rounding.add(node.index)
             return _stand_in(state, node, pos, value.cause)
-        case Hosted():
-            return _returned(state, node, pos, value)
         case Constant(array=np.ndarray()):
             assert value.array is not None
             state.reasons[node.index] = "a constant: quantized by the compiler"
@@ -117,27 +119,43 @@ def _quantized(values: Array, name: str, pos: int) -> Array:
     return scaled.clip(-128, 127).astype(np.int8)
 
 
-def _returned(state: State, node: Node, pos: int, value: Hosted) -> Value:
-    """A stand-in for what the host would have to bring back to the array."""
-    state.returning.append(node.index)
-    return _stand_in(state, node, pos, f"{value.node.subject}, which the host would run")
+def _of_host(state: State, node: Node, args: Args, value: Hosted) -> Hosted:
+    """What the host has computed, quantized or dequantized: by the host too, unless an
+    operator of the array reads it."""
+    back = value.back
+    if node.op_type == "DequantizeLinear" and isinstance(back, Tensor):
+        back = replace(back, real=True)
+    elif not isinstance(back, Refusal | Unknown):
+        try:
+            pos = state.scales.position(node, args, LARGEST_POSITION)
+            if node.op_type == "QuantizeLinear":
+                state.scales.check_quantize(node, args)
+            back = _shaped(state, node, pos) or Unknown(value.node.subject)
+        except Refusal as e:
+            back = Refusal(str(e), e.node or node)
+    return replace(hosted(state, node, args), back=back)
 
 
 def _stand_in(state: State, node: Node, pos: int, cause: str) -> Value:
     """A tensor in place of one that cannot be had because of `cause`, so that what comes
     after the rounding is looked at all the same."""
-    state.rounding.add(node.index)
     state.undecided[node.index] = cause
-    dims = state.inferred().get(node.inputs[0])
-    try:
-        shape = None if dims is None else nhwc(dims)
-    except Refusal:
-        shape = None
-    if shape is None or dims is None:
+    if (value := _shaped(state, node, pos)) is None:
         raise Missing(Unknown(cause))
+    return value
+
+
+def _shaped(state: State, node: Node, pos: int) -> Tensor | None:
+    """A tensor of the shape that ONNX infers for the result of `node`, if it does."""
+    dims = state.inferred().get(node.inputs[0])
+    if dims is None:
+        return None
+    try:
+        shape = nhwc(dims)
+    except Refusal:
+        return None
     value = Block(arg_types=[tensor(shape, pos)]).args[0]
-    real = node.op_type == "DequantizeLinear"
-    return Tensor(node.outputs[0], value, dims, real)
+    return Tensor(node.outputs[0], value, dims, real=node.op_type == "DequantizeLinear")
 
 
 def _not_quantizable(node: Node, value: Value | None) -> str:

@@ -144,7 +144,7 @@ def _on_host(node: Node, state: State, used: bool) -> str:
     """Why a node behind the last rounding is on the host."""
     if not used:
         return "its result is not used: left out"
-    if node.op_type == "DequantizeLinear":
+    if node.op_type == "DequantizeLinear" and node.index not in state.hosted:
         return "DequantizeLinear of a result: done by the host when it reads the tensor"
     why = state.hosted.get(node.index)
     own = f" (it {why})" if why else ""

@@ -8,7 +8,7 @@ array or on the host is decided once, here.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import cast
@@ -24,7 +24,7 @@ from bsc.frontend.host import check_known, check_stays_on_host, hosted, is_fused
 from bsc.frontend.load import load, opset_of
 from bsc.frontend.problems import Problems, Refusal, quoted, text
 from bsc.frontend.read import read_graph
-from bsc.frontend.registry import IMPORTERS, Args, State
+from bsc.frontend.registry import IMPORTERS, Args, Importer, State
 from bsc.frontend.values import (
     Constant,
     Exact,
@@ -270,8 +270,27 @@ def _import(node: Node, args: Args, opset: int, state: State) -> Value:
             if isinstance(arg, Unknown):
                 raise Missing(arg)
         if any(isinstance(arg, Hosted) for arg in args):
-            return hosted(state, node, args)
+            return _behind_host(importer, node, args, state)
     return importer(state, node, args)
+
+
+def _behind_host(importer: Importer, node: Node, args: Args, state: State) -> Value:
+    """A node that the array could run, if it did not read what the host computes."""
+    renaming = node.op_type in host.RENAMING
+    try:
+        known = host.on_array(state, node, args)
+    except (Refusal, Missing) as e:
+        if not renaming:
+            raise
+        back = e.value if isinstance(e, Missing) else e
+        return replace(hosted(state, node, args), back=back)
+    if known is None:
+        return hosted(state, node, args)
+    value = importer(state, node, known)
+    if not renaming:
+        return value
+    back = value if isinstance(value, Tensor) else Unknown(node.subject)
+    return replace(hosted(state, node, args), back=back)
 
 
 def _check_declared(node: Node, value: Value, graph: Graph) -> None:

@@ -145,11 +145,15 @@ class Hosted:
 
     `unrounded` is a node that would need an exact result of the array, and how to say so:
     only rounded ones leave the array.
+
+    `back` is set once the host has quantized it again: what it would be if it came back to the
+    array, or why it could not.  That is looked at if an operator of the array reads it.
     """
 
     node: Node
     sources: tuple[Tensor, ...]
     unrounded: tuple[Node, str] | None = None
+    back: Tensor | Unknown | Refusal | None = None
 
 
 Value: TypeAlias = Unknown | Constant | Scaled | Input | Tensor | Exact | Hosted

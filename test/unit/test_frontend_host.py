@@ -68,11 +68,41 @@ def test_nothing_comes_back_to_the_array(seed: int):
     the array has are not."""
     tail = Tail(seed)
     b = tail.b
-    ends = [b.quantize(name, tail.shape(name), 7) for name in tail.ends]
+    ends = [b.unary("Relu", b.quantize(name, tail.shape(name), 7)) for name in tail.ends]
     lines = problems_of(Net(b.model(*ends)))
     blamed = [re.findall(r"node '(\w+)' \(\w+\): operator", line)[0] for line in lines]
     assert sorted(blamed) == sorted(tail.float)
     assert all("needs its result on the array" in line for line in lines)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_what_the_host_quantizes_stays_there(seed: int):
+    """Quantizers put scales behind a Softmax too, and those need be no powers of two."""
+    tail = Tail(seed)
+    b = tail.b
+    ends: list[str] = []
+    for name in tail.ends:
+        scale, zero = b.constant(np.array(0.3, np.float32)), b.zero(np.uint8)
+        quantized = b.node("QuantizeLinear", [name, scale, zero])
+        ends.append(b.node("DequantizeLinear", [quantized, scale, zero]))
+    model = b.model(*ends)
+    assert_exact(model)
+    reports = explain(model).nodes
+    assert {f.report.where for f in reports[-3:]} == {"host"}
+
+
+def test_a_scale_of_the_host_is_looked_at_if_its_result_comes_back():
+    b = QdqBuilder()
+    x = b.conv(b.input((1, 4, 6, 6)), 8)
+    scale, zero = b.constant(np.array(0.3, np.float32)), b.zero()
+    quantized = b.node("QuantizeLinear", [b.node("Tanh", [x.name]), scale, zero])
+    real = b.node("DequantizeLinear", [quantized, scale, zero])
+    flat = b.node("Flatten", [real])
+    lines = problems_of(Net(b.model(b.unary("Relu", Signal(flat, (1, 288), 4)))))
+    assert [re.findall(r"\((\w+)\): (\w+)", line)[0] for line in lines] == [
+        ("Tanh", "operator"),
+        ("QuantizeLinear", "scale"),
+    ]
 
 
 def test_one_that_is_needed_on_both_sides():
@@ -86,7 +116,7 @@ def test_one_that_is_needed_on_both_sides():
     assert line.startswith(f"model 'small': node '{erf}_node' (Erf): ")
 
 
-@pytest.mark.parametrize("op_type", ["Erf", "ReduceMax", "Resize", "TopK"])
+@pytest.mark.parametrize("op_type", ["Erf", "ReduceMax", "Resize", "TopK", "Softmax"])
 def test_programs_with_a_host_behind_them_are_exact(bsc: Bsc, op_type: str):
     b = QdqBuilder(3)
     x = b.conv(b.input((1, 4, 8, 8)), 8, (3, 3), activation="Relu")
@@ -98,6 +128,8 @@ def test_programs_with_a_host_behind_them_are_exact(bsc: Bsc, op_type: str):
         b.nodes[-1].output.append("indices")
     else:
         name = b.node(op_type, [x.name])
+    if op_type == "Softmax":
+        name = b.quantize(name, x.dims, 8).name
     Path("m.onnx").write_bytes(b.model(name).SerializeToString())
     assert bsc("compile", "m.onnx", "-o", "out", "--arch", "paper-2x2")[0] == 0
     code, out, err = bsc("check", "m.onnx", "out", "--every-tensor")
