@@ -108,7 +108,9 @@ def _facts(
     dims = inferred.get(name) if value is None else _dims(value, inferred.get(name))
     if report.where != "array":
         return NodeFacts(report, dims)
-    inputs = tuple(arg.pos for arg in args if isinstance(arg, Tensor))
+    # What a refused node makes has a position too, once it has been quantized.
+    activations = (arg.back if isinstance(arg, Hosted) else arg for arg in args)
+    inputs = tuple(arg.pos for arg in activations if isinstance(arg, Tensor))
     constants = [arg.pos for arg in args if isinstance(arg, Scaled)]
     result = found.values.get(report.tensor or name)
     pos = result.pos if isinstance(result, Tensor | Scaled) else None

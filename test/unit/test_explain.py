@@ -185,6 +185,9 @@ def test_what_is_refused_stands_beside_the_rest(bsc: Bsc):
         ("GlobalAveragePool", "array"), ("Flatten", "array"), ("Gemm", "array"),
         ("Softmax", "host"),
     ]  # fmt: skip
+    conv, add = facts(explanation, "Conv", 1), facts(explanation, "Add")
+    assert conv.shift == conv.inputs[0] + 7 - (conv.result or 0)
+    assert add.inputs == (facts(explanation, "Conv").result, 3)
     with pytest.raises(ModelError) as caught:
         explanation.raise_if_refused()
     assert caught.value.problems == explanation.problems
