@@ -79,15 +79,15 @@ def window_splittable(op: ComputeOp) -> TypeGuard[WindowedOp]:
 
 def splits_left(op: ComputeOp, of_weights: bool = False) -> list[str]:
     """The splits in time that can still make an operation smaller, or its weights."""
-    left: list[str] = ["window"] if window_splittable(op) else []
-    if of_weights and not isinstance(op, WeightedOp):
-        left = []
+    left: list[str] = []
     if not of_weights:
         left += [name for name, dim in (("height", H), ("width", W)) if splittable(op, dim)]
     if splittable(op, C) and op.shape[C] > _granule_of(op):
         left.append("cout")
     if isinstance(op, WeightedOp) and cin_splittable(op):
         left += ["cin"] if op.weight_type.shape[3] > CHANNEL_GRANULE else []
+    if window_splittable(op):
+        left.append("window")
     return left
 
 

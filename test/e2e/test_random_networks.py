@@ -29,7 +29,7 @@ WITH_VALUES = range(1)
 """Those for which the values are computed as well, where time is short."""
 
 _REFUSAL = re.compile(
-    r"\S+: .*?(?:needs (?P<needs>\d+) bytes of .*; it has (?P<has>\d+)\b"
+    r".+?: .*?(?:needs (?P<needs>\d+) bytes of .*; it has (?P<has>\d+)\b"
     r"|no hole of (?P<hole>\d+) bytes in \d+ bytes of each memtile$)"
 )
 
