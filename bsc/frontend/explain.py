@@ -77,12 +77,13 @@ class Explanation:
             raise ModelError(self.where, self.problems)
 
 
-def explain(source: str | Path | onnx.ModelProto, given: Given | None = None) -> Explanation:
-    """Look at all of a model; `given` are the dimensions that the file leaves open.
+def explain(model: str | Path | onnx.ModelProto, shapes: Given | None = None) -> Explanation:
+    """Look at all of a model; `shapes` are the dimensions that the file leaves open: the value
+    of a symbol, or the whole shape of an input, by name.
 
     Raises ModelError for what is no ONNX model at all.
     """
-    found = survey(source, given)
+    found = survey(model, shapes)
     inferred = {**_declared(found), **found.state.inferred()}
     nodes = tuple(
         _facts(node, report, found, inferred)
