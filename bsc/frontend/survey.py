@@ -149,7 +149,9 @@ def _without_weights(model: onnx.ModelProto, graph: Graph, opset: int) -> onnx.M
             if isinstance(known, int) or i == 0:
                 dims[i].dim_value = known if isinstance(known, int) else 1
     for tensor in model.graph.initializer:
-        if tensor.ByteSize() <= _LARGEST_COPIED:
+        constant = graph.constants.get(text(tensor.name))
+        array = None if constant is None else constant.array
+        if array is not None and array.nbytes <= _LARGEST_COPIED:
             copied.graph.initializer.append(tensor)
         else:
             copied.graph.input.append(
