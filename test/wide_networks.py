@@ -26,6 +26,8 @@ MEMTILE_BYTES = 64 * 1024
 CORE_BYTES = 16 * 1024
 MOST_MACS = 60_000_000
 """Of a layer, to keep a case in seconds."""
+MOST_SUMMANDS = 2**31 // 128**2 - 2**10
+"""Of one sum: with more it may leave int32, which is rightly refused."""
 MOST_WEIGHTS = 6_000_000
 """Of a dense layer, likewise."""
 
@@ -60,7 +62,7 @@ def wide_network(seed: int) -> onnx.ModelProto:
     last = signals[-1]
     if _chance(b, 0.25):
         last = b.gemm(b.flatten(b.global_pool(last)), _size(b))
-    elif _chance(b, 0.2):
+    elif _chance(b, 0.2) and math.prod(last.dims) <= MOST_SUMMANDS:
         most = MOST_WEIGHTS // math.prod(last.dims)
         last = b.gemm(b.flatten(last), max(1, min(_size(b), most)))
     outputs = [last] if _chance(b, 0.7) else list(dict.fromkeys([last, signals[-2]]))

@@ -43,7 +43,9 @@ def window_fits(layer: LayerShape, arch: Arch) -> bool:
     if CorePlan.of(layer, smallest).buffers(arch) is None:
         return False
     layer = _single_group(layer)
-    cin = None if layer.weight is None else chunk_granule(layer)
+    # Groups that cannot be cut apart keep all of their input channels.
+    whole = layer.weight is None or layer.weight.groups > 1
+    cin = None if whole else chunk_granule(layer)
     return fits(shrunk(layer, arch, 1, 1, piece_granule(layer), cin), arch)
 
 

@@ -127,6 +127,18 @@ def test_what_a_core_cannot_hold_is_cut_until_it_can(kind: str, seed: int, kilob
     assert held == ([op.window for op in case.operations()] == before)
 
 
+@pytest.mark.parametrize(("groups", "cout", "cin"), [(2, 62, 6), (3, 4, 18), (2, 59, 7)])
+def test_groups_that_cannot_be_cut_apart(groups: int, cout: int, cin: int):
+    """One memtile takes the weights of all groups, with all of their input channels."""
+    b = QdqBuilder(groups)
+    x = b.input((1, groups * cin, 11, 15))
+    model = b.model(b.conv(x, groups * cout, (11, 11), (4, 4), groups=groups))
+    outcome = outcome_of(
+        model, Arch("column", 8, 1, memtile_bytes=65536, core_data_bytes=12288)
+    )
+    assert outcome.kind == "ok", outcome.reason
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_programs_of_windows_in_pieces(kind: str):
     """Down to the text, on cores of 16 KB and of 4 KB."""
