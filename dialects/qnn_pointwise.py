@@ -1,0 +1,149 @@
+"""
+The operations of `qnn` that work element by element, or only say how bytes are read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from xdsl.dialects.builtin import TensorType
+from xdsl.ir import Operation, SSAValue
+from xdsl.irdl import irdl_op_definition, operand_def, var_operand_def
+from xdsl.utils.exceptions import VerifyException
+
+from bsc.dialects.qnn_attributes import EpilogueAttr, position_of, shape_of
+from bsc.dialects.qnn_base import ComputeOp, Operand, Read, Shape
+
+
+class BinaryOp(ComputeOp):
+    """Two tensors of one shape, element by element."""
+
+    lhs = operand_def(TensorType)
+    rhs = operand_def(TensorType)
+
+    assembly_format = "$lhs `,` $rhs attr-dict `:` functional-type(operands, results)"
+
+    def __init__(
+        self,
+        lhs: SSAValue | Operation,
+        rhs: SSAValue | Operation,
+        result_type: TensorType,
+        epilogue: EpilogueAttr | None = None,
+    ):
+        super().__init__(
+            operands=[lhs, rhs],
+            result_types=[result_type],
+            properties={"epilogue": epilogue},
+        )
+
+    def reads(self) -> tuple[Read, ...]:
+        return (Read(self.lhs), Read(self.rhs))
+
+    def expected_shape(self) -> Shape:
+        return shape_of(self.lhs.type)
+
+    def verify_operands(self) -> None:
+        if shape_of(self.lhs.type) != shape_of(self.rhs.type):
+            raise VerifyException(
+                f"operands differ in shape: {shape_of(self.lhs.type)}, "
+                f"{shape_of(self.rhs.type)}"
+            )
+
+
+@irdl_op_definition
+class AddOp(BinaryOp):
+    """The sum, aligned to the larger of the two positions, then rounded once."""
+
+    name = "qnn.add"
+
+
+@irdl_op_definition
+class MulOp(BinaryOp):
+    """The product, at the sum of the two positions, then rounded once."""
+
+    name = "qnn.mul"
+
+
+class UnaryOp(ComputeOp):
+    """One tensor in, one out."""
+
+    input = operand_def(TensorType)
+
+    assembly_format = "$input attr-dict `:` functional-type(operands, results)"
+
+    def __init__(
+        self,
+        input: SSAValue | Operation,
+        result_type: TensorType,
+        epilogue: EpilogueAttr | None = None,
+    ):
+        super().__init__(
+            operands=[input],
+            result_types=[result_type],
+            properties={"epilogue": epilogue},
+        )
+
+    def reads(self) -> tuple[Read, ...]:
+        return (Read(self.input),)
+
+    def expected_shape(self) -> Shape:
+        return shape_of(self.input.type)
+
+
+@irdl_op_definition
+class RequantizeOp(UnaryOp):
+    """
+    The same numbers at another position, rounded once and saturated.
+
+    A relu or a clip is a requantization with narrower bounds:
+
+        %y = qnn.requantize %x {epilogue = #qnn.epilogue<round 4 [0, 127]>} : ...
+    """
+
+    name = "qnn.requantize"
+
+
+@irdl_op_definition
+class ConcatOp(ComputeOp):
+    """The inputs side by side along C, each requantized to the result's position."""
+
+    name = "qnn.concat"
+
+    inputs = var_operand_def(TensorType)
+
+    assembly_format = "$inputs attr-dict `:` functional-type(operands, results)"
+
+    def __init__(self, inputs: Sequence[SSAValue], result_type: TensorType):
+        super().__init__(operands=[inputs], result_types=[result_type])
+
+    def reads(self) -> tuple[Read, ...]:
+        return tuple(Read(value) for value in self.inputs)
+
+    def with_reads(self, values: Sequence[SSAValue], weight: SSAValue | None) -> list[Operand]:
+        return [values]
+
+    def expected_shape(self) -> Shape:
+        shapes = [shape_of(value.type) for value in self.inputs]
+        return (*shapes[0][:3], sum(shape[3] for shape in shapes))
+
+    def verify_operands(self) -> None:
+        shapes = {shape_of(value.type)[:3] for value in self.inputs}
+        if len(shapes) != 1:
+            raise VerifyException(f"inputs must agree in all but C, not {sorted(shapes)}")
+
+
+@irdl_op_definition
+class ReshapeOp(UnaryOp):
+    """The same bytes in another shape: an alias, as flattening 1 x 1 x 1 x C is."""
+
+    name = "qnn.reshape"
+
+    def expected_shape(self) -> Shape:
+        before, after = shape_of(self.input.type), self.shape
+        if before[1] * before[2] * before[3] != after[1] * after[2] * after[3]:
+            raise VerifyException(f"{before} and {after} have different sizes")
+        return after
+
+    def verify_operands(self) -> None:
+        if position_of(self.input.type) != self.pos:
+            raise VerifyException("a reshape keeps the position")
