@@ -83,6 +83,10 @@ examples:
   bsc prepare resnet50 -o dense.onnx --sparsity 0  its dense twin
   bsc prepare vgg16 -o small.onnx --size 64        for images of 64x64
   bsc prepare mine.onnx -o q.onnx --block 16x4 --criterion l1
+
+\b
+networks: resnet50, vgg16, inception_v3, alexnet, densenet121, inception_v1, inception_v2,
+mobilenet_v2, shufflenet, squeezenet, vgg19
 """
 
 
@@ -92,7 +96,7 @@ def prepare(
         str,
         typer.Argument(
             metavar="SOURCE",
-            help="A built-in network (resnet50, vgg16, inception_v3), or a float ONNX file.",
+            help="A built-in network, named below, or a float ONNX file.",
         ),
     ],
     output: Annotated[

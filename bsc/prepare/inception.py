@@ -8,14 +8,11 @@ from __future__ import annotations
 import numpy as np
 import onnx
 
-from bsc.errors import BscError
 from bsc.prepare.layers import Layers
 
 
 def inception_v3(rng: np.random.Generator, size: int) -> onnx.ModelProto:
     """Inception V3: 1×3×299×299 to 1000 classes, 23.8 M parameters, 5.7 G MACs."""
-    if size < 75:
-        raise BscError(f"inception_v3 takes images of 75 pixels or more, not {size}")
     net = Layers("inception_v3", 3, size, rng)
     x = _stem(net, "data")
     for letter, pool in (("b", 32), ("c", 64), ("d", 64)):

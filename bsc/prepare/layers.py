@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import onnx
@@ -19,6 +19,7 @@ from onnx import TensorProto, helper, numpy_helper
 from bsc.prepare.graph import infer_shapes
 
 Array: TypeAlias = np.ndarray[Any, Any]
+Activation: TypeAlias = Literal["Relu", "Relu6"]
 Pair: TypeAlias = int | tuple[int, int]
 """Rows and columns; one number is for both."""
 
@@ -55,18 +56,35 @@ class Layers:
         self._constants: list[onnx.TensorProto] = []
         self._channels = {"data": channels}
 
+    def channels(self, x: str) -> int:
+        """How many channels, or features, `x` has."""
+        return self._channels[x]
+
     def conv(
-        self, x: str, name: str, cout: int, kernel: Pair = 1, *, stride: int = 1, pad: Pair = 0
+        self,
+        x: str,
+        name: str,
+        cout: int,
+        kernel: Pair = 1,
+        *,
+        stride: int = 1,
+        pad: Pair = 0,
+        groups: int = 1,
+        activation: Activation | None = "Relu",
     ) -> str:
-        """A convolution without bias, batch normalization, and Relu."""
-        shape = [cout, self._channels[x], *_pair(kernel)]
+        """A convolution without bias, batch normalization, and an activation."""
+        shape = [cout, self._channels[x] // groups, *_pair(kernel)]
         weight = self._constant(f"{name}_w", weights(shape, self._rng))
-        window = _window(kernel, stride, pad)
-        conv = self._node("Conv", [x, weight], name, f"{name}_conv", cout, **window)
+        attributes: dict[str, Any] = dict(_window(kernel, stride, pad))
+        if groups > 1:
+            attributes["group"] = groups
+        conv = self._node("Conv", [x, weight], name, f"{name}_conv", cout, **attributes)
         values = zip(("s", "b", "rm", "riv"), batch_norm(cout, self._rng), strict=True)
         inputs = [conv, *(self._constant(f"{name}_bn_{key}", value) for key, value in values)]
         self._node("BatchNormalization", inputs, f"{name}_bn", name, cout, epsilon=1e-3)
-        return self.relu(name)
+        if activation is None:
+            return name
+        return self.relu(name) if activation == "Relu" else self.relu6(name)
 
     def dense(self, x: str, name: str, features: int) -> str:
         """A fully connected layer with a bias."""
@@ -77,6 +95,18 @@ class Layers:
     def relu(self, x: str) -> str:
         """What is above 0."""
         return self._same("Relu", x, f"{x}_relu")
+
+    def relu6(self, x: str) -> str:
+        """What is above 0, and 6 at most."""
+        bounds = [
+            self._constant(f"{x}_{name}", np.array(value, np.float32))
+            for name, value in (("least", 0), ("most", 6))
+        ]
+        return self._node("Clip", [x, *bounds], f"{x}_relu6", f"{x}_relu6", self._channels[x])
+
+    def add(self, x: str, y: str, name: str) -> str:
+        """The sum, element by element."""
+        return self._node("Add", [x, y], name, name, self._channels[x])
 
     def max_pool(self, x: str, name: str, kernel: int, stride: int) -> str:
         """The maximum under a window without padding."""

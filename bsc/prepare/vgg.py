@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import onnx
 
-from bsc.errors import BscError
 from bsc.prepare.layers import Layers
 
 _STAGES = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
@@ -19,8 +18,6 @@ def vgg16(rng: np.random.Generator, size: int) -> onnx.ModelProto:
     biases: these do for pruned random weights what training does, namely keep activations in
     range.  What is left is the network without them.
     """
-    if size < 32:
-        raise BscError(f"vgg16 takes images of 32 pixels or more, not {size}")
     net = Layers("vgg16", 3, size, rng)
     x, extent = "data", size
     for stage, (channels, count) in enumerate(_STAGES, start=1):

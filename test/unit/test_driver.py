@@ -22,6 +22,7 @@ from bsc import oracle
 from bsc.arrays import read_arrays
 from bsc.folder import FILES
 from bsc.pipelines import NAMED_PIPELINES
+from bsc.prepare import NETWORKS
 from bsc.tools import progress
 
 
@@ -143,6 +144,12 @@ def test_help_and_version(bsc: Bsc):
         assert (code, err) == (0, "")
         assert "Usage: bsc" in out
         assert "example" in out
+
+
+def test_the_help_names_all_built_in_networks(bsc: Bsc):
+    _, out, _ = bsc("prepare", "--help")
+    (listed,) = re.findall(r"networks: ([\w,\s]+)", out)
+    assert set(re.split(r",\s+", listed.strip())) == set(NETWORKS)
 
 
 # What it refuses -----------------------------------------------------------------------

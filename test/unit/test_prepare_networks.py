@@ -50,8 +50,20 @@ def statistics(model: onnx.ModelProto) -> set[str]:
 
 
 def trained(model: onnx.ModelProto) -> int:
+    """The number of parameters; the bounds of a Clip and the shape of a Reshape are none."""
     measured = statistics(model)
-    return sum(math.prod(t.dims) for t in model.graph.initializer if t.name not in measured)
+    return sum(
+        math.prod(t.dims)
+        for t in model.graph.initializer
+        if t.name not in measured and t.dims and t.data_type == onnx.TensorProto.FLOAT
+    )
+
+
+def scales(model: onnx.ModelProto) -> int:
+    """The number of scales of normalizations; of a scale and a bias, folded, a bias is left."""
+    shape = shapes(model)
+    nodes = [node for node in model.graph.node if node.op_type == "BatchNormalization"]
+    return sum(shape[node.input[1]][0] for node in nodes)
 
 
 def macs(model: onnx.ModelProto) -> int:
@@ -70,9 +82,8 @@ def test_resnet50_has_25_6_million_parameters(network: onnx.ModelProto):
 
 
 def test_vgg16_has_138_4_million_parameters_once_folded(vgg: onnx.ModelProto):
-    # A normalization has a scale and a bias a channel, of which the bias is left.
-    scales = sum(channels * count for channels, count in VGG16)
-    assert trained(vgg) - scales == 138_357_544
+    assert scales(vgg) == sum(channels * count for channels, count in VGG16)
+    assert trained(vgg) - scales(vgg) == 138_357_544
     small = built("vgg16", 32)
     fold(small)
     assert {node.op_type for node in small.graph.node} == {
@@ -140,16 +151,112 @@ def test_vgg16_has_the_shapes_of_its_stages(vgg: onnx.ModelProto):
 
 
 @pytest.mark.parametrize(
-    ("name", "least"), [("resnet50", 1), ("vgg16", 32), ("inception_v3", 75)]
+    ("name", "normalized", "parameters", "count"),
+    [
+        ("alexnet", False, 60_965_224, 724_406_816),
+        ("densenet121", True, 7_978_856, 2_834_161_664),
+        ("inception_v1", False, 6_998_552, 1_582_671_872),
+        ("mobilenet_v2", True, 3_504_872, 300_774_272),
+        ("squeezenet", False, 1_235_496, 349_151_936),
+    ],
 )
-@pytest.mark.parametrize("more", [0, 13])
-def test_networks_come_in_any_size_that_they_can_have(name: str, least: int, more: int):
-    size = least + more
-    shape = shapes(built(name, size))
-    assert shape["data"] == [1, 3, size, size]
-    assert 0 not in {extent for extents in shape.values() for extent in extents}
-    with pytest.raises(BscError, match=f"{name} takes images of {least} pixels? or more"):
-        built(name, least - 1)
+def test_the_others_have_the_published_parameters_and_macs(
+    name: str, normalized: bool, parameters: int, count: int
+):
+    model = built(name)
+    # Normalizations that the published network has not are folded into its biases.
+    assert trained(model) - (0 if normalized else scales(model)) == parameters
+    assert macs(model) == count
+
+
+def test_vgg19_has_143_7_million_parameters_once_folded():
+    model = built("vgg19", 32)
+    assert trained(model) - scales(model) + 4096 * 512 * 48 == 143_667_240
+    # At 224×224 there are 7·7 times the pixels, and as many features.
+    dense = 512 * 4096 + 4096 * 4096 + 4096 * 1000
+    convolutions = macs(model) - dense
+    assert 49 * convolutions + dense + 48 * 512 * 4096 == 19_632_062_464
+
+
+def test_inception_v2_is_that_of_the_batch_normalization_paper():
+    """Table 1 of Ioffe and Szegedy; 0 stands for a pool that hands its input on."""
+    modules = (  # extent of the result, then channels: 1×1, 3×3 and its 1×1, two 3×3, pool
+        (28, 64, 64, 64, 64, 96, 32),
+        (28, 64, 64, 96, 64, 96, 64),
+        (14, 0, 128, 160, 64, 96, 0),
+        (14, 224, 64, 96, 96, 128, 128),
+        (14, 192, 96, 128, 96, 128, 128),
+        (14, 160, 128, 160, 128, 160, 96),
+        (14, 96, 128, 192, 160, 192, 96),
+        (7, 0, 128, 192, 192, 256, 0),
+        (7, 352, 192, 320, 160, 224, 128),
+        (7, 352, 192, 320, 192, 224, 128),
+    )
+    sums = [(64 * 3 * 49, 112), (64 * 64, 56), (192 * 64 * 9, 56)]  # weights, extent
+    normalized, x, before = 64 + 64 + 192, 192, 28
+    for extent, one, reduced, three, narrow, double, pool in modules:
+        sums += [(x * (one + pool), extent), (x * (reduced + narrow), before)]
+        sums += [((reduced * three + double * double) * 9, extent)]
+        sums += [(narrow * double * 9, before)]
+        normalized += one + reduced + three + narrow + 2 * double + pool
+        x, before = one + three + double + (pool or x), extent
+    model = built("inception_v2")
+    features = x * 1000
+    assert trained(model) == sum(w for w, _ in sums) + 2 * normalized + features + 1000
+    assert macs(model) == sum(w * extent**2 for w, extent in sums) + features
+
+
+def test_shufflenet_has_the_macs_of_its_units():
+    """Group convolutions of 4 groups, without a bottleneck; a stage begins with a stride."""
+    expected, width = 24 * 27 * 112**2, 24
+    for cout, count, extent in ((136, 4, 28), (272, 8, 14), (544, 4, 7)):
+        branch = cout - width  # the rest of a concatenation with a pool
+        expected += width * branch // 4 * (2 * extent) ** 2
+        expected += (9 * branch + branch * branch // 4) * extent**2
+        expected += (count - 1) * (9 * cout + 2 * cout * cout // 4) * extent**2
+        width = cout
+    assert macs(built("shufflenet")) == expected + width * 1000
+
+
+def whole_windows(model: onnx.ModelProto) -> bool:
+    """Whether each window fits into the image that it sees, padding and all."""
+    shape = shapes(model)
+    for node in model.graph.node:
+        attributes = {a.name: list(a.ints) for a in node.attribute}
+        kernel = attributes.get("kernel_shape", [1, 1])
+        top, left, bottom, right = attributes.get("pads", [0] * 4)
+        extents = shape[node.input[0]][2:]
+        padded = [e + p for e, p in zip(extents, (top + bottom, left + right), strict=False)]
+        if 0 in extents or any(e < k for e, k in zip(padded, kernel, strict=False)):
+            return False
+    return True
+
+
+@pytest.mark.parametrize("name", list(NETWORKS))
+@pytest.mark.parametrize("more", [0, 1])
+def test_networks_come_in_any_size_that_they_can_have(name: str, more: int):
+    network = NETWORKS[name]
+    size = network.least + 13 * more // network.step * network.step
+    model = built(name, size)
+    shape = shapes(model)
+    assert shape[model.graph.input[0].name] == [1, 3, size, size]
+    assert all(name in shape for node in model.graph.node for name in node.output)
+    assert whole_windows(model)
+    with pytest.raises(BscError, match=f"{name} takes images of .*, not {network.least - 1}"):
+        built(name, network.least - 1)
+
+
+@pytest.mark.parametrize(
+    "name", ["alexnet", "densenet121", "inception_v1", "inception_v3", "squeezenet"]
+)
+def test_smaller_images_leave_a_window_without_pixels(name: str):
+    network = NETWORKS[name]
+    assert not whole_windows(network.layers(np.random.default_rng(0), network.least - 1))
+
+
+def test_branches_that_have_to_meet_take_some_sizes_only():
+    with pytest.raises(BscError, match="inception_v2 takes images of 32, 64, 96, … pixels"):
+        built("inception_v2", 80)
 
 
 def test_resnet50_has_the_stride_in_the_3x3(network: onnx.ModelProto):
@@ -198,7 +305,17 @@ def test_samples_differ_and_stay_in_range(network: onnx.ModelProto):
 
 @pytest.mark.parametrize(
     ("name", "size", "last"),
-    [("resnet50", 80, "pred"), ("vgg16", 32, "fc8"), ("inception_v3", 107, "fc")],
+    [
+        ("resnet50", 80, "pred"),
+        ("vgg16", 32, "fc8"),
+        ("inception_v3", 107, "fc"),
+        ("alexnet", 39, "fc8"),
+        ("densenet121", 65, "fc6"),
+        ("inception_v1", 47, "loss3/classifier"),
+        ("inception_v2", 64, "loss3/classifier"),
+        ("mobilenet_v2", 41, "fc"),
+        ("shufflenet", 49, "pred"),
+    ],
 )
 def test_measured_statistics_keep_activations_in_range(name: str, size: int, last: str):
     model = built(name, size)
@@ -211,3 +328,13 @@ def test_measured_statistics_keep_activations_in_range(name: str, size: int, las
     low, high = seen[last]
     assert low < -1
     assert high > 1
+
+
+@pytest.mark.parametrize("name", list(NETWORKS))
+def test_nodes_and_tensors_have_names_of_their_own(name: str):
+    network = NETWORKS[name]
+    nodes = built(name, network.least).graph.node
+    made = [name for node in nodes for name in node.output]
+    assert len({node.name for node in nodes}) == len(nodes)
+    assert len(set(made)) == len(made)
+    assert all(node.name for node in nodes)
