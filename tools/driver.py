@@ -83,6 +83,7 @@ examples:
   bsc prepare resnet50 -o dense.onnx --sparsity 0  its dense twin
   bsc prepare vgg16 -o small.onnx --size 64        for images of 64x64
   bsc prepare mine.onnx -o q.onnx --block 16x4 --criterion l1
+  bsc prepare squeezenet -o s.onnx --format qoperator --activations uint8
 
 \b
 networks: resnet50, vgg16, inception_v3, alexnet, densenet121, inception_v1, inception_v2,
@@ -118,13 +119,34 @@ def prepare(
         int | None,
         typer.Option(metavar="PIXELS", help="Height and width of a built-in network's images."),
     ] = None,
+    quant_format: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            metavar="NAME",
+            help="qdq: QuantizeLinear and DequantizeLinear nodes, or qoperator: QLinearConv "
+            "and such.",
+        ),
+    ] = "qdq",
+    activations: Annotated[
+        str,
+        typer.Option(
+            metavar="TYPE",
+            help="int8 (zero point 0) or uint8 (zero point 128); weights are int8.",
+        ),
+    ] = "int8",
+    fuse_relu: Annotated[
+        bool,
+        typer.Option("--fuse-relu", help="No QuantizeLinear before a Relu or Clip (qdq only)."),
+    ] = False,
 ) -> None:
-    """Make a block-sparse int8 model, to try the compiler with.
+    """Make a block-sparse quantized model, to try the compiler with.
 
     Folds batch normalization, zeroes the least important blocks of every convolution but
-    the first, and quantizes to int8 with power-of-two scales.
+    the first, and quantizes to 8 bits with power-of-two scales.
     """
     from bsc.folder import written_whole
+    from bsc.prepare import Form
     from bsc.prepare import prepare as make
     from bsc.report.units import scaled, seconds
 
@@ -138,6 +160,7 @@ def prepare(
                 criterion=criterion,
                 seed=seed,
                 size=size,
+                form=Form(quant_format, activations, fuse_relu),
                 progress=say,
             )
         content = model.SerializeToString()

@@ -18,12 +18,12 @@ from bsc.prepare.batchnorm import measure
 from bsc.prepare.fold import fold
 from bsc.prepare.graph import infer_shapes
 from bsc.prepare.networks import NETWORKS
-from bsc.prepare.quantize import calibrate, quantize
+from bsc.prepare.quantize import ACTIVATION_TYPES, QUANT_FORMATS, Form, calibrate, quantize
 from bsc.prepare.samples import samples
 from bsc.prepare.source import read
 from bsc.prepare.sparsify import CRITERIA, check_options, sparsify
 
-__all__ = ["CRITERIA", "NETWORKS", "prepare"]
+__all__ = ["ACTIVATION_TYPES", "CRITERIA", "NETWORKS", "QUANT_FORMATS", "Form", "prepare"]
 
 _CALIBRATION_IMAGES = 4
 
@@ -39,22 +39,26 @@ def prepare(
     criterion: str = "l2",
     seed: int = 0,
     size: int | None = None,
+    form: Form | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> onnx.ModelProto:
-    """The network `source`, pruned in blocks and quantized to int8 with QDQ nodes.
+    """The network `source`, pruned in blocks and quantized to 8 bits.
 
     `source` is a name in NETWORKS, the path of a float ONNX file, or a float model.  In
     every convolution but the first, the fraction `sparsity` of its blocks, `block` =
     (output channels, input channels) and the whole kernel, is zero: those of the least
     importance by `criterion`, one of CRITERIA.  `seed` chooses the weights of a built-in
     network and the inputs that activations are measured on.  `size` is the height and
-    width of the images of a built-in network, if it is not to be the usual one.  `progress`
+    width of the images of a built-in network, if it is not to be the usual one.  `form` says
+    how the integers are written down: with QDQ nodes and int8, if not otherwise.  `progress`
     is called with the name of each step as it starts.  The same arguments give the same bytes.
 
     Raises BscError for an option out of range, and for a source that does not exist, is
     no ONNX model, or is quantized already.
     """
     check_options(sparsity, block, criterion, seed)
+    form = form or Form()
+    form.check()
     say = progress or _say_nothing
     rng = np.random.default_rng(seed)
     network = NETWORKS.get(source) if isinstance(source, str) else None
@@ -86,4 +90,4 @@ def prepare(
     say("calibrate")
     scales = calibrate(model, feeds)
     say("quantize")
-    return quantize(model, scales)
+    return quantize(model, scales, form)

@@ -135,15 +135,28 @@ def quantize(
     scales: Mapping[str, float],
     op_types: Sequence[str],
     excluded: Sequence[str],
+    *,
+    operators: bool,
+    unsigned: bool,
 ) -> onnx.ModelProto:
-    """`model` with int8 QDQ around the operators `op_types`, zero points 0.
+    """`model` with the operators `op_types` in integers.
 
     The nodes named in `excluded` stay in float.  `scales` has the scale of every tensor
-    that ends up int8.  Biases are not in it: they become int32 with the product of the
-    scales of input and weight.
+    that ends up in 8 bits.  Biases are not in it: they become int32 with the product of the
+    scales of input and weight.  With `operators` the operators are those that take integers
+    (QLinearConv, …), otherwise QuantizeLinear and DequantizeLinear stand around them.
+    Weights are int8 with zero point 0; so is the rest, or uint8 with zero point 128 if
+    `unsigned`.
     """
+    weights = {n.input[1] for n in model.graph.node if n.op_type in ("Conv", "Gemm", "MatMul")}
+    signed, other = np.array(0, np.int8), np.array(128, np.uint8)
     overrides = {
-        name: [{"scale": np.array(scale, np.float32), "zero_point": np.array(0, np.int8)}]
+        name: [
+            {
+                "scale": np.array(scale, np.float32),
+                "zero_point": other if unsigned and name not in weights else signed,
+            }
+        ]
         for name, scale in scales.items()
     }
     # The quantizer calibrates even when it has all the scales.
@@ -151,6 +164,7 @@ def quantize(
         value.name: np.zeros([d.dim_value for d in value.type.tensor_type.shape.dim], "f4")
         for value in model.graph.input
     }
+    formats, types = _quantization.QuantFormat, _quantization.QuantType
     with _quiet(), tempfile.TemporaryDirectory(prefix="bsc-") as folder:
         source, target = Path(folder, "float.onnx"), Path(folder, "int8.onnx")
         source.write_bytes(model.SerializeToString())
@@ -158,12 +172,12 @@ def quantize(
             source,
             target,
             _Reader([zeros]),
-            quant_format=_quantization.QuantFormat.QDQ,
+            quant_format=formats.QOperator if operators else formats.QDQ,
             op_types_to_quantize=list(op_types),
             nodes_to_exclude=list(excluded),
             per_channel=False,
-            activation_type=_quantization.QuantType.QInt8,
-            weight_type=_quantization.QuantType.QInt8,
+            activation_type=types.QUInt8 if unsigned else types.QInt8,
+            weight_type=types.QInt8,
             extra_options={
                 "ActivationSymmetric": True,
                 "WeightSymmetric": True,

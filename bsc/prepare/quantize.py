@@ -1,7 +1,7 @@
-"""Quantization to int8 with power-of-two scales: value = integer · 2^-position.
+"""Quantization to 8 bits with power-of-two scales: value = integer · 2^-position.
 
-One scale a tensor, zero points 0.  A scale is the smallest power of two for which the
-largest magnitude, of the weights or of the activations on the calibration inputs, fits
+One scale a tensor, integers from -128 to 127.  A scale is the smallest power of two for which
+the largest magnitude, of the weights or of the activations on the calibration inputs, fits
 int8, so that nothing saturates there.  (A vendor's quantizer may choose half of that and
 saturate the tail; it makes no difference to a compiler.)  Biases become int32 with the
 product of the scales of input and weight.
@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import onnx
@@ -19,7 +20,7 @@ from onnx import numpy_helper
 
 from bsc.errors import BscError
 from bsc.prepare import ort
-from bsc.prepare.graph import replace
+from bsc.prepare.graph import drop, keep_used_constants, replace
 
 QUANTIZED = (
     "Add",
@@ -43,6 +44,10 @@ QUANTIZED = (
     "Unsqueeze",
 )
 """The operators with integer inputs and outputs; all others stay in float, for the host."""
+
+QUANT_FORMATS = ("qdq", "qoperator")
+ACTIVATION_TYPES = ("int8", "uint8")
+"""What `Form` knows, as onnxruntime's quantizer calls it."""
 
 _LAYOUT = ("Flatten", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
 
@@ -70,17 +75,80 @@ def calibrate(model: onnx.ModelProto, feeds: Sequence[ort.Feed]) -> dict[str, fl
     return {name: 2.0**-p for name, p in positions.items()}
 
 
-def quantize(model: onnx.ModelProto, scales: Mapping[str, float]) -> onnx.ModelProto:
-    """The float `model` with its QUANTIZED operators between QuantizeLinear nodes.
+@dataclass(frozen=True)
+class Form:
+    """How a quantized model is written down; all forms compute the same values."""
 
-    `scales` comes from `calibrate`.  Int8 activations and weights, int32 biases.
+    quant_format: str = "qdq"
+    """One of QUANT_FORMATS: QuantizeLinear and DequantizeLinear around the operators, or
+    operators that take integers."""
+    activations: str = "int8"
+    """One of ACTIVATION_TYPES: int8 with zero point 0 or uint8 with zero point 128."""
+    fuse_relu: bool = False
+    """No QuantizeLinear between an operator and the Relu or Clip behind it."""
+
+    def check(self) -> None:
+        """Raises BscError for what is no form."""
+        choices = (
+            ("format", self.quant_format, QUANT_FORMATS),
+            ("type of activations", self.activations, ACTIVATION_TYPES),
+        )
+        for what, value, known in choices:
+            if value not in known:
+                raise BscError(f"unknown {what} '{value}': give one of {', '.join(known)}")
+        if self.fuse_relu and self.quant_format != "qdq":
+            raise BscError(
+                f"relus are fused in format qdq only: in {self.quant_format} each operator "
+                "rounds its own result"
+            )
+
+
+def quantize(
+    model: onnx.ModelProto, scales: Mapping[str, float], form: Form | None = None
+) -> onnx.ModelProto:
+    """The float `model` with its QUANTIZED operators in integers, written down in `form`.
+
+    `scales` comes from `calibrate`.  8-bit activations, int8 weights, int32 biases.
     """
-    quantized = ort.quantize(model, scales, QUANTIZED, _host_layout(model))
+    form = form or Form()
+    quantized = ort.quantize(
+        model,
+        scales,
+        QUANTIZED,
+        _host_layout(model),
+        operators=form.quant_format == "qoperator",
+        unsigned=form.activations == "uint8",
+    )
+    if form.fuse_relu:
+        _fuse_activations(quantized.graph)
     domains = {node.domain for node in quantized.graph.node}
     replace(quantized.opset_import, [o for o in quantized.opset_import if o.domain in domains])
     del quantized.metadata_props[:]
     quantized.producer_name, quantized.producer_version = "bsc prepare", ""
     return quantized
+
+
+def _fuse_activations(graph: onnx.GraphProto) -> None:
+    """Removes each QuantizeLinear, with its DequantizeLinear, that only a Relu or Clip reads.
+
+    The same position before and after it makes that the same values.
+    """
+    made = {name: node for node in graph.node for name in node.output}
+    uses = Counter(name for node in graph.node for name in node.input)
+    uses.update(value.name for value in graph.output)
+    removed: set[str] = set()
+    for node in graph.node:
+        if node.op_type not in ("Clip", "Relu"):
+            continue
+        pair = [made.get(node.input[0])]
+        if pair[0] is not None:
+            pair.append(made.get(pair[0].input[0]))
+        ends = [n for n in pair if n is not None and uses[n.output[0]] == 1]
+        if [n.op_type for n in ends] == ["DequantizeLinear", "QuantizeLinear"]:
+            removed.update(n.name for n in ends)
+            node.input[0] = ends[1].input[0]
+    drop(graph.node, lambda node: node.name in removed)
+    keep_used_constants(graph)
 
 
 def _host_layout(model: onnx.ModelProto) -> list[str]:

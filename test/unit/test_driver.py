@@ -152,6 +152,17 @@ def test_the_help_names_all_built_in_networks(bsc: Bsc):
     assert set(re.split(r",\s+", listed.strip())) == set(NETWORKS)
 
 
+def test_prepare_writes_the_form_that_is_asked_for(bsc: Bsc):
+    options = ("--size", "33", "--format", "qoperator", "--activations", "uint8")
+    code, _, err = bsc("prepare", "squeezenet", "-o", "s.onnx", *options)
+    assert (code, err) == (0, "")
+    model = onnx.ModelProto.FromString(Path("s.onnx").read_bytes())
+    points = {node.input[7] for node in model.graph.node if node.op_type == "QLinearConv"}
+    types = {t.data_type for t in model.graph.initializer if t.name in points}
+    assert types == {TensorProto.UINT8}
+    assert len(points) == 26
+
+
 # What it refuses -----------------------------------------------------------------------
 
 RUN = ("run", "out", "-i", "x.npy", "-o", "y.npz")
@@ -225,6 +236,8 @@ def test_files_that_are_no_models(bsc: Bsc, content: bytes):
         (("prepare", "resnet50", "-o", "no/q.onnx"), "no/q.onnx: .*there is no folder no"),
         (("prepare", "resnet50", "-o", "q.onnx", "--block", "8by8"), "form 8x8, not '8by8'"),
         (("prepare", "resnet50", "-o", "q.onnx", "--sparsity", "2"), "sparsity.* not 2"),
+        (("prepare", "resnet50", "-o", "q.onnx", "--format", "q"), "unknown format 'q': give"),
+        (("prepare", "resnet50", "-o", "q.onnx", "--size", "0"), "1 pixel or more, not 0"),
         (("prepare", "resnet50", "-o", "q.onnx", "--criterion", "l3"), "criterion.*'l3'"),
         (("prepare", "m.onnx", "-o", "q.onnx"), "m.onnx: quantized already .*give the float"),
     ],

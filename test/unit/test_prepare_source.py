@@ -11,7 +11,7 @@ from onnx import TensorProto, numpy_helper, parser
 from onnx.external_data_helper import set_external_data
 
 from bsc.errors import BscError
-from bsc.prepare import ort, prepare
+from bsc.prepare import NETWORKS, ort, prepare
 from bsc.prepare.samples import samples
 from bsc.prepare.source import read
 
@@ -112,8 +112,7 @@ def test_external_data_that_cannot_be_had(tmp_path: Path, location: str):
 
 def test_names_that_stand_for_nothing():
     assert message_of("resnet51") == (
-        "unknown network 'resnet51': "
-        "give one of resnet50, vgg16, inception_v3, or a float ONNX file"
+        f"unknown network 'resnet51': give one of {', '.join(NETWORKS)}, or a float ONNX file"
     )
     assert message_of("resnet51.onnx") == "resnet51.onnx: no such file"
     assert message_of("nowhere/resnet51") == "nowhere/resnet51: no such file"
