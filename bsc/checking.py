@@ -15,7 +15,6 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import onnx
-from xdsl.dialects.builtin import ModuleOp
 from xdsl.dialects.func import FuncOp
 
 from bsc import oracle
@@ -26,9 +25,10 @@ from bsc.dialects.slices import location_name
 from bsc.errors import BscError
 from bsc.frontend import Given, Imported, NodeReport, import_onnx
 from bsc.frontend.load import load as load_model
+from bsc.frontend.views import View
 from bsc.interpreter import run_every_tensor
 from bsc.numerics import Int8
-from bsc.sim import run_program
+from bsc.sim import Result, run_program
 from bsc.sim.events import EventSimulator
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
@@ -182,12 +182,12 @@ def check(
     runs = 1 + (timing_seeds + 2 if timing_seeds else 0)
     for index in range(inputs):
         feeds = random_inputs(proto, imported.inputs, program, rng)
-        expected = oracle.quantized_tensors(model, feeds)
+        expected = oracle.quantized_tensors(model, feeds, imported.views)
         mine = {port.onnx_name: feeds[port.onnx_name] for port in program.inputs}
         say = share_of(progress, index, inputs)
         result = run_program(program, weights, mine, every_tensor, share_of(say, 0, runs))
-        found = result.tensors | result.outputs
-        reference = _interpret(imported.module, expected) if plan.elided else {}
+        found = _as_onnx_has_it(result, imported.views)
+        reference = _interpret(imported, expected) if plan.elided else {}
         for tensor in plan.tensors:
             # What the program makes is never taken from anywhere else.
             source = reference if tensor.elided else found
@@ -226,7 +226,7 @@ def _event_order(
         return str(e)
     for name, values in outputs.items():
         tensor = TensorCheck(name)
-        tensor.compare(0, values, expected[name])
+        tensor.compare(0, oracle.as_int8(values), expected[name])
         if tensor.different:
             count = f"{tensor.different:,} of {tensor.values:,} values"
             return f"{count} of '{name}' differ from onnxruntime's"
@@ -239,7 +239,7 @@ class _Plan:
     def __init__(self, program: Program, imported: Imported, every_tensor: bool):
         made = _layers_of_tensors(program)
         self.elided = {e.onnx_name: e.reason for e in program.elided} if every_tensor else {}
-        _check_origin(program, made, self.elided, imported.shapes)
+        _check_origin(program, made, self.elided, imported.views)
         if not every_tensor:
             outputs = {port.onnx_name for port in program.outputs}
             made = {name: layer for name, layer in made.items() if name in outputs}
@@ -274,30 +274,41 @@ def _check_origin(
     program: Program,
     made: Mapping[str, str],
     elided: Mapping[str, str],
-    shapes: Mapping[str, tuple[int, ...]],
+    views: Mapping[str, View],
 ) -> None:
     """Raises BscError if the program cannot have been compiled from the model."""
     hint = "was the program compiled from this model?"
     for name in (*made, *elided):
-        if name not in shapes:
+        if name not in views:
             raise BscError(f"the model has no quantized tensor '{name}': {hint}")
     for tensor in program.tensors.values():
-        shape = shapes.get(tensor.onnx_name)
-        if shape is not None and math.prod(shape) != math.prod(tensor.shape):
+        view = views.get(tensor.onnx_name)
+        if view is not None and math.prod(view.shape) != math.prod(tensor.shape):
             raise BscError(
-                f"tensor '{tensor.onnx_name}' has shape {list(shape)} in the model and "
+                f"tensor '{tensor.onnx_name}' has shape {list(view.dims)} in the model and "
                 f"{list(tensor.shape)} (H, W, C) in the program: {hint}"
             )
 
 
-def _interpret(module: ModuleOp, expected: Mapping[str, Int8]) -> dict[str, Int8]:
-    """What the reference interpreter computes on the imported module, in ONNX layout."""
-    (main,) = (op for op in module.ops if isinstance(op, FuncOp))
+def _as_onnx_has_it(result: Result, views: Mapping[str, View]) -> dict[str, Int8]:
+    """What a run has made.  Outputs are as ONNX has them already, but for their type."""
+    found = {
+        name: views[name].of_value(values.transpose(0, 2, 3, 1))
+        for name, values in result.tensors.items()
+        if name in views
+    }
+    return found | {name: oracle.as_int8(values) for name, values in result.outputs.items()}
+
+
+def _interpret(imported: Imported, expected: Mapping[str, Int8]) -> dict[str, Int8]:
+    """What the reference interpreter computes on the imported module, as ONNX has it."""
+    (main,) = (op for op in imported.module.ops if isinstance(op, FuncOp))
     names = [location_name(arg.location) or "" for arg in main.body.block.args]
-    inputs: list[Int8] = [oracle.to_nhwc(expected[name]) for name in names]
+    views = imported.views
+    inputs: list[Int8] = [views[name].to_value(expected[name]) for name in names]
     return {
-        name: oracle.from_nhwc(values, expected[name].shape)
-        for name, values in run_every_tensor(module, inputs).items()
+        name: views[name].of_value(values)
+        for name, values in run_every_tensor(imported.module, inputs).items()
         if name in expected
     }
 

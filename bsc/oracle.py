@@ -6,7 +6,7 @@ kernels round differently.  Every quantized tensor comes out under its ONNX name
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -19,20 +19,22 @@ from bsc.sessions import failures_in_a_line, open_session
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
 _DEFAULT_DOMAIN = ("", "ai.onnx")
+_ROUNDING = ("QLinear", "QGemm")
+_QUANTIZED = (np.dtype(np.int8), np.dtype(np.uint8))
 
 
 def quantized_tensors(
-    model: str | Path | onnx.ModelProto, inputs: Mapping[str, Array]
+    model: str | Path | onnx.ModelProto, inputs: Mapping[str, Array], more: Iterable[str] = ()
 ) -> dict[str, Int8]:
-    """Every int8 activation of `model` by its ONNX name, in ONNX layout.
+    """Every quantized activation of `model` by its ONNX name, in ONNX layout, as int8.
 
-    `inputs` are what the ONNX model takes, by name.  A tensor is the output of a
-    QuantizeLinear whose input is no constant, or a graph input that is int8 already.
+    `inputs` are what the ONNX model takes, by name.  A tensor is what a node quantizes that
+    depends on an input, a graph input that is quantized already, or one of `more`.
 
     Raises BscError if onnxruntime cannot run the model.
     """
     judged, folder = _load(model)
-    names = quantized_names(judged)
+    names = [n for n in dict.fromkeys((*quantized_names(judged), *more)) if n not in inputs]
     del judged.graph.output[:]
     # onnxruntime knows the types: behind the array the host may quantize to others.
     judged.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
@@ -40,14 +42,20 @@ def quantized_tensors(
     with failures_in_a_line(ValueError):
         session = open_session(judged, external="" if folder is None else str(folder))
         found: list[Array] = session.run(names, dict(inputs))
-    given = {name: array for name, array in inputs.items() if array.dtype == np.int8}
-    pairs = zip(names, found, strict=True)
-    return given | {name: array for name, array in pairs if array.dtype == np.int8}
+    every = dict(inputs) | dict(zip(names, found, strict=True))
+    return {name: as_int8(array) for name, array in every.items() if array.dtype in _QUANTIZED}
+
+
+def as_int8(values: Array) -> Int8:
+    """A quantized tensor less its zero point, which for uint8 is 128."""
+    if values.dtype == np.uint8:
+        return (values ^ np.uint8(128)).view(np.int8)
+    return values.astype(np.int8)
 
 
 def quantized_names(model: onnx.ModelProto) -> list[str]:
-    """The quantized activations: outputs of the QuantizeLinear nodes that depend on an input
-    of the graph, in file order."""
+    """The quantized activations: what QuantizeLinear nodes, and those that round by
+    themselves (QLinearConv and such), make of inputs of the graph, in file order."""
     graph = model.graph
     known = {"", *(tensor.name for tensor in graph.initializer)}
     nodes = list(graph.node)
@@ -57,7 +65,8 @@ def quantized_names(model: onnx.ModelProto) -> list[str]:
     return [
         node.output[0]
         for node in nodes
-        if node.op_type == "QuantizeLinear" and node.domain in _DEFAULT_DOMAIN
+        if (node.op_type == "QuantizeLinear" and node.domain in _DEFAULT_DOMAIN)
+        or node.op_type.startswith(_ROUNDING)
     ]
 
 

@@ -10,6 +10,7 @@ import bisect
 import math
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from xdsl.dialects import func
@@ -32,7 +33,14 @@ from bsc.frontend.graph import Dims
 from bsc.frontend.problems import Refusal
 from bsc.frontend.tensors import LARGEST_TENSOR, Array
 from bsc.frontend.values import Exact, Input, Maker, Tensor
+from bsc.frontend.views import NCHW, NHWC, View
 from bsc.numerics import INT8_MAX, INT8_MIN, Requant
+
+ZERO_POINTS = {"float32": 0, "int8": 0, "uint8": 128}
+"""The types of graph inputs, and of quantized tensors, with their zero points."""
+
+
+_LARGEST_DIM = 2**24
 
 
 class Builder:
@@ -46,19 +54,20 @@ class Builder:
         self._weights: dict[object, bsw.WeightOp] = {}
         self._symbols: set[str] = {"main"}
 
-    def argument(self, source: Input, name: str, pos: int) -> Tensor:
-        """The int8 tensor `name` that the host makes of a graph input, by quantizing it if
-        it is float32."""
-        shape = nhwc(source.dims)
-        host = HostAttr(source.name, source.type, "NCHW", source.given)
+    def argument(self, source: Input, name: str, pos: int, type: str) -> Tensor:
+        """The tensor `name` that the host makes of a graph input, by quantizing it if it is
+        float32."""
+        view, layout = laid_out(source)
+        zero = ZERO_POINTS[source.type]
+        host = HostAttr(source.name, source.type, layout, source.given, zero)
         index = bisect.bisect_right(self._keys, self._order[source.name])
         self._keys.insert(index, self._order[source.name])
         arg = self._block.insert_arg(
-            tensor(shape, pos), index, NameLoc(StringAttr(name), UnknownLoc())
+            tensor(view.shape, pos), index, NameLoc(StringAttr(name), UnknownLoc())
         )
         arg.name_hint = _hint(source.name)
         self._hosts.insert(index, host)
-        return Tensor(name, arg, source.dims, real=False)
+        return Tensor(name, arg, view, real=False, type=type)
 
     def weight(
         self, key: object, name: str, values: Array, pos: int, bias: tuple[Array, int] | None
@@ -77,42 +86,50 @@ class Builder:
         self._block.add_op(get)
         return get.result
 
-    def rounded(self, exact: Exact, name: str, pos: int, hint: str) -> Tensor:
+    def rounded(
+        self, exact: Exact, name: str, pos: int, hint: str, type: str = "int8"
+    ) -> Tensor:
         """`exact`, rounded to position `pos`, as the quantized tensor `name`."""
         bounds = (_bound(exact.lo, pos), _bound(exact.hi, pos))
         epilogue = None
         if bounds != (INT8_MIN, INT8_MAX):
             epilogue = EpilogueAttr((Requant(pos, *bounds),))
-        return self.add(exact.make, epilogue, (exact.shape, exact.dims), name, pos, hint)
+        return self.add(exact.make, epilogue, exact.view, name, pos, hint, type)
 
     def add(
         self,
         make: Maker,
         epilogue: EpilogueAttr | None,
-        shapes: tuple[Shape, Dims],
+        view: View,
         name: str,
         pos: int,
         hint: str,
+        type: str = "int8",
     ) -> Tensor:
-        """Add the operation that `make` makes; `shapes` are that of the value and ONNX's.
+        """Add the operation that `make` makes, and that `view` is of.  Without a `name` it is
+        no tensor of the model.
 
         Raises Refusal with the dialect's own words if it does not verify.
         """
-        check_size(shapes[0])
+        check_size(view.shape)
         try:
-            op = make(tensor(shapes[0], pos), epilogue)
+            op = make(tensor(view.shape, pos), epilogue)
             op.verify()
         except VerifyException as e:
             raise Refusal(str(e)) from None
-        op.location = NameLoc(StringAttr(name), UnknownLoc())
+        op.location = NameLoc(StringAttr(name), UnknownLoc()) if name else UnknownLoc()
         op.result.name_hint = _hint(hint)
         self._block.add_op(op)
-        return Tensor(name, op.result, shapes[1], real=False)
+        return Tensor(name, op.result, view, real=False, type=type)
 
     def finish(self, results: Sequence[Tensor]) -> ModuleOp:
-        """The module, whose function returns `results`."""
+        """The module, whose function returns `results`, which must lie as the host can read
+        them."""
         values = [result.value for result in results]
-        hosts = [HostAttr(r.name, "int8", "NCHW", r.dims) for r in results]
+        hosts = [
+            HostAttr(r.name, r.type, layout_of(r.view) or "", r.dims, ZERO_POINTS[r.type])
+            for r in results
+        ]
         self._block.add_op(func.ReturnOp(*values))
         main = func.FuncOp(
             "main",
@@ -146,6 +163,32 @@ def nhwc(dims: Dims) -> Shape:
     return (1, h, w, c)
 
 
+def laid_out(source: Input) -> tuple[View, str]:
+    """How a graph input is read once the host has laid it out, and the layout that it has
+    there.  Raises Refusal if the host would have to do more than that."""
+    if not source.channels_last and source.view.same(View.flat(source.dims)):
+        view = View.natural(nhwc(source.dims))
+        reshaped = view.reshaped(source.dims)
+        assert reshaped is not None
+        return reshaped, "NCHW"
+    if len(source.given) != 4:
+        raise Refusal(f"has dimensions {list(source.given)}, transposed: 4 are accepted")
+    nhwc(source.given)
+    _, h, w, c = source.given
+    return replace(source.view, shape=(1, h, w, c)), "NHWC"
+
+
+def layout_of(view: View) -> str | None:
+    """The layout in which the host finds the elements of a result in ONNX's order; None if
+    there is none."""
+    if math.prod(view.dims) == math.prod(view.shape):
+        for layout, order in (("NCHW", NCHW), ("NHWC", NHWC)):
+            read = View.natural(view.shape, order).reshaped(view.dims)
+            if read is not None and read.same(view):
+                return layout
+    return None
+
+
 def check_size(dims: Dims) -> None:
     """Raises Refusal for a tensor that is empty or beyond all reason."""
     if min(dims, default=1) < 1:
@@ -155,6 +198,8 @@ def check_size(dims: Dims) -> None:
             f"has {math.prod(dims)} elements in {list(dims)}: at most {LARGEST_TENSOR} "
             "are accepted"
         )
+    if max(dims, default=1) > _LARGEST_DIM:
+        raise Refusal(f"has dimensions {list(dims)}: each may be at most {_LARGEST_DIM}")
 
 
 def _bound(value: float, pos: int) -> int:

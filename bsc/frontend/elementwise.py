@@ -1,4 +1,4 @@
-"""Relu, Clip, Add, Mul and Concat: element by element, each output from its own inputs.
+"""Relu, Clip, Add, Sub, Mul and Concat: element by element, each output from its own inputs.
 
 Rounding is monotone, so a relu or a clip before a rounding only narrows the bounds within
 which the rounding saturates.
@@ -7,16 +7,21 @@ which the rounding saturates.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from xdsl.dialects.builtin import TensorType
 
 from bsc.dialects import qnn
 from bsc.dialects.qnn_attributes import EpilogueAttr
-from bsc.frontend.graph import Node
+from bsc.frontend.graph import Constant, Node
+from bsc.frontend.linear import scaled_channels
+from bsc.frontend.moves import feature_map
 from bsc.frontend.problems import Refusal, quoted
 from bsc.frontend.registry import Args, State, activation, argument, constant, imports
 from bsc.frontend.values import Exact, Scaled, Tensor, Value
+from bsc.frontend.views import View
 from bsc.numerics import INT32_LIMIT
 
 
@@ -26,31 +31,50 @@ def requantized(node: Node, x: Tensor) -> Exact:
     def make(type: TensorType, epilogue: EpilogueAttr | None) -> qnn.RequantizeOp:
         return qnn.RequantizeOp(x.value, type, epilogue)
 
-    return Exact(node, x.shape, x.dims, make)
+    return Exact(node, x.view, make, whole=x.pos)
 
 
-def _operand(node: Node, args: Args) -> Exact:
+def _operand(state: State, node: Node, args: Args) -> Exact:
     """Input 0 of a relu or clip, which may follow another operator directly."""
     value = argument(args, 0)
-    return value if isinstance(value, Exact) else requantized(node, activation(node, args))
+    if isinstance(value, Exact):
+        return value
+    return requantized(node, activation(state, node, args))
 
 
 @imports("Relu")
 def relu(state: State, node: Node, args: Args) -> Value:
     """max(x, 0)."""
-    return _operand(node, args).clipped(0.0, math.inf)
+    return _operand(state, node, args).clipped(0.0, math.inf)
 
 
 @imports("Clip")
 def clip(state: State, node: Node, args: Args) -> Value:
     """x between two constants."""
-    operand = _operand(node, args)
+    value = argument(args, 0)
+    if isinstance(value, Constant):
+        return _clipped(state, node, args, value)
+    operand = _operand(state, node, args)
     lo, hi = _limit(node, args, 1, "min"), _limit(node, args, 2, "max")
     lo = -math.inf if lo is None else lo
     hi = math.inf if hi is None else hi
     if not lo <= hi:
         raise Refusal(f"clips to [{lo:g}, {hi:g}]: min must not be above max")
     return operand.clipped(lo, hi)
+
+
+def _clipped(state: State, node: Node, args: Args, value: Constant) -> Constant:
+    """A constant between two constants of its type, as Brevitas has weights."""
+    if value.array is None or value.type not in ("int8", "uint8"):
+        raise Refusal(f"reads constant {quoted(value.name)} of {value.type}: int8 is accepted")
+    array, limits = value.array, [constant(node, args, i, "limit") for i in (1, 2)]
+    for limit, clip_to in zip(limits, (np.maximum, np.minimum), strict=True):
+        if limit is not None:
+            if limit.size != 1 or limit.dtype != array.dtype:
+                raise Refusal(f"has a limit that is not one {array.dtype} number")
+            array = clip_to(array, limit.reshape(()))
+    state.reasons[node.index] = "a constant: clipped by the compiler"
+    return replace(value, array=array)
 
 
 def _limit(node: Node, args: Args, index: int, key: str) -> float | None:
@@ -70,12 +94,15 @@ def _limit(node: Node, args: Args, index: int, key: str) -> float | None:
 
 @imports("Add")
 def add(state: State, node: Node, args: Args) -> Value:
-    """Two activations of one shape, or products and their bias."""
-    operands = [argument(args, 0), argument(args, 1)]
-    for one, other in (operands, operands[::-1]):
+    """Two activations, or one and a constant for each channel."""
+    for i, other in ((0, argument(args, 1)), (1, argument(args, 0))):
+        one = argument(args, i)
         if isinstance(one, Exact) and one.biased and isinstance(other, Scaled):
             return one.biased(other)
-    a, b = _equals(node, args)
+        if isinstance(other, Scaled):
+            x = activation(state, node, args, i)
+            return scaled_channels(state, node, x, 1, other)
+    a, b = _equals(state, node, args)
     bound = 128 * (1 + (1 << abs(a.pos - b.pos)))
     if bound >= INT32_LIMIT:
         raise Refusal(
@@ -86,40 +113,57 @@ def add(state: State, node: Node, args: Args) -> Value:
     def make(type: TensorType, epilogue: EpilogueAttr | None) -> qnn.AddOp:
         return qnn.AddOp(a.value, b.value, type, epilogue)
 
-    return Exact(node, a.shape, a.dims, make, bound)
+    return Exact(node, a.view, make, bound)
+
+
+@imports("Sub")
+def sub(state: State, node: Node, args: Args) -> Value:
+    """An activation less a number for each channel, or the other way round."""
+    for i, (other, sign) in enumerate(((argument(args, 1), 1), (argument(args, 0), -1))):
+        if isinstance(other, Scaled):
+            x = activation(state, node, args, i)
+            negative = replace(other, array=-sign * other.array.astype(np.int64))
+            return scaled_channels(state, node, x, sign, negative)
+        if isinstance(other, Constant):
+            raise Refusal(
+                f"reads constant {quoted(node.inputs[1 - i])} of {other.type}: "
+                "an int8 or int32 one with a DequantizeLinear is accepted"
+            )
+    raise Refusal("subtracts one activation from another: only a constant is accepted")
 
 
 @imports("Mul")
 def mul(state: State, node: Node, args: Args) -> Value:
-    """Two activations of one shape."""
-    a, b = _equals(node, args)
+    """Two activations, or one and a constant for each channel."""
+    for i, other in ((0, argument(args, 1)), (1, argument(args, 0))):
+        if isinstance(other, Scaled):
+            x = activation(state, node, args, i)
+            return scaled_channels(state, node, x, other, None)
+    a, b = _equals(state, node, args)
 
     def make(type: TensorType, epilogue: EpilogueAttr | None) -> qnn.MulOp:
         return qnn.MulOp(a.value, b.value, type, epilogue)
 
-    return Exact(node, a.shape, a.dims, make, 128 * 128)
+    return Exact(node, a.view, make, 128 * 128)
 
 
-def _equals(node: Node, args: Args) -> tuple[Tensor, Tensor]:
-    """Both inputs.  Raises Refusal unless they have one shape, and lie alike."""
-    a, b = activation(node, args), activation(node, args, 1)
+def _equals(state: State, node: Node, args: Args) -> tuple[Tensor, Tensor]:
+    """Both inputs.  Raises Refusal unless they have one shape, and can lie alike."""
+    a, b = activation(state, node, args), activation(state, node, args, 1)
     if a.dims != b.dims:
         raise Refusal(
             f"has inputs of shapes {list(a.dims)} and {list(b.dims)}: equal shapes are "
             "accepted, nothing is broadcast"
         )
-    if a.shape != b.shape:
-        raise Refusal(
-            f"has inputs {quoted(a.name)} and {quoted(b.name)} whose data lie as "
-            f"{list(a.shape)} and {list(b.shape)}: one of them would have to be moved"
-        )
-    return a, b
+    if a.view.same(b.view):
+        return a, b
+    return feature_map(state, a), feature_map(state, b)
 
 
 @imports("Concat")
 def concat(state: State, node: Node, args: Args) -> Value:
     """The inputs side by side along the channels."""
-    parts = [activation(node, args, i) for i in range(len(args))]
+    parts = [activation(state, node, args, i) for i in range(len(args))]
     rank = len(parts[0].dims)
     axis = node.number("axis", 1)
     if not -rank <= axis < rank:
@@ -129,14 +173,12 @@ def concat(state: State, node: Node, args: Args) -> Value:
     if len(rest) > 1:
         shapes = " and ".join(str(list(p.dims)) for p in parts)
         raise Refusal(f"has inputs of shapes {shapes}: they must agree in all but axis {axis}")
-    for part in parts:
-        # A row of channels is one whatever its rank; a map has them on axis 1.
-        if part.shape[1:3] != (1, 1) or part.dims[axis] != part.shape[3]:
-            part.feature_map()
-            if axis != 1:
-                raise Refusal(f"attribute axis is {axis}: 1, the channels, is accepted")
-    dims = (*parts[0].dims[:axis], sum(p.dims[axis] for p in parts), *parts[0].dims[axis + 1 :])
-    shape = (*parts[0].shape[:3], sum(p.shape[3] for p in parts))
+    view = _joined([p.view for p in parts], axis)
+    if view is None:
+        parts = [feature_map(state, part) for part in parts]
+        view = _joined([p.view for p in parts], axis)
+    if view is None:
+        raise Refusal(f"attribute axis is {axis}: 1, the channels, is accepted")
     values = [part.value for part in parts]
 
     def make(type: TensorType, epilogue: EpilogueAttr | None) -> qnn.ConcatOp:
@@ -144,4 +186,23 @@ def concat(state: State, node: Node, args: Args) -> Value:
         op.epilogue = epilogue
         return op
 
-    return Exact(node, shape, dims, make)
+    positions = {part.pos for part in parts}
+    return Exact(node, view, make, whole=parts[0].pos if len(positions) == 1 else None)
+
+
+def _joined(views: Sequence[View], axis: int) -> View | None:
+    """The view of values side by side along their channels, if `axis` is those in all of them
+    and the other axes are alike."""
+    ordered = [v.channels(axis) for v in views]
+    if any(c is None or not np.array_equal(c, np.arange(len(c))) for c in ordered):
+        return None
+    pixels = [
+        [steps // v.shape[3] for i, steps in enumerate(v.offsets) if i != axis] for v in views
+    ]
+    alike = all(np.array_equal(a, b) for p in pixels for a, b in zip(p, pixels[0], strict=True))
+    if not alike or len({v.shape[:3] for v in views}) > 1:
+        return None
+    count = sum(v.shape[3] for v in views)
+    offsets = [steps * count for steps in pixels[0]]
+    offsets.insert(axis, np.arange(count))
+    return View((*views[0].shape[:3], count), tuple(offsets))

@@ -17,7 +17,16 @@ from bsc.frontend.given import Given
 from bsc.frontend.graph import Constant, Declared, Dims, Node
 from bsc.frontend.report import NodeReport, reports
 from bsc.frontend.survey import Survey, survey
-from bsc.frontend.values import Exact, Hosted, Input, Scaled, Tensor, Unknown, Value
+from bsc.frontend.values import (
+    Exact,
+    Hosted,
+    Input,
+    Scaled,
+    Tensor,
+    Unknown,
+    Value,
+    Weights,
+)
 from bsc.numerics import nonzero_blocks
 
 BLOCK = (8, 8)
@@ -112,16 +121,23 @@ def _facts(
     # What a refused node makes has a position too, once it has been quantized.
     activations = (arg.back if isinstance(arg, Hosted) else arg for arg in args)
     inputs = tuple(arg.pos for arg in activations if isinstance(arg, Tensor))
-    constants = [arg.pos for arg in args if isinstance(arg, Scaled)]
     result = found.values.get(report.tensor or name)
     pos = result.pos if isinstance(result, Tensor | Scaled) else None
     weight = bias = blocks = None
-    if isinstance(value, Exact) and value.node is node and value.weights is not None:
-        # Where a name was taken twice, the file's constants may be gone.
-        weight, bias = (*constants, None, None)[:2]
-        bits = nonzero_blocks(value.weights, BLOCK)
+    weights = _weights(node, value, found)
+    if weights is not None:
+        weight, bias = weights.pos, weights.bias
+        bits = nonzero_blocks(weights.array, BLOCK)
         blocks = Blocks(int(np.count_nonzero(bits)), bits.size)
     return NodeFacts(report, dims, inputs, weight, bias, pos, blocks)
+
+
+def _weights(node: Node, value: Value | None, found: Survey) -> Weights | None:
+    """What a product multiplies by, whether its result could be rounded or not."""
+    exact = found.state.exacts.get(node.index)
+    if exact is None and isinstance(value, Exact) and value.node is node:
+        exact = value
+    return None if exact is None else exact.weights
 
 
 def _dims(value: Value, inferred: Dims | None) -> Dims | None:

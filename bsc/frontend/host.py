@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 import onnx
 
 from bsc.frontend.graph import Graph, Node
-from bsc.frontend.problems import Problems, Refusal
+from bsc.frontend.problems import Problems, Refusal, quoted
 from bsc.frontend.registry import IMPORTERS, Args, State, not_an_activation
 from bsc.frontend.values import Exact, Hosted, Missing, Tensor, Unknown, Value
 
@@ -105,6 +105,8 @@ def hosted(state: State, node: Node, args: Args, why: str = "") -> Hosted:
             case Hosted():
                 sources |= {source.name: source for source in value.sources}
                 unrounded = unrounded or value.unrounded
+            case Tensor() if value.name in state.made:
+                unrounded = node, _never_rounded(value)
             case Tensor():
                 sources[value.name] = value
             case Exact():
@@ -115,6 +117,13 @@ def hosted(state: State, node: Node, args: Args, why: str = "") -> Hosted:
     if sources or unrounded:
         state.ending.add(node.index)
     return Hosted(node, tuple(sources.values()), unrounded)
+
+
+def _never_rounded(value: Tensor) -> str:
+    return (
+        f"reads tensor {quoted(value.name)}, which no QuantizeLinear has made: a QuantizeLinear "
+        "and a DequantizeLinear are expected between"
+    )
 
 
 def check_stays_on_host(graph: Graph, state: State, problems: Problems) -> None:

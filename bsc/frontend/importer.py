@@ -13,6 +13,7 @@ from bsc.frontend.given import Given
 from bsc.frontend.graph import Dims
 from bsc.frontend.report import NodeReport, reports
 from bsc.frontend.survey import survey
+from bsc.frontend.views import View
 
 
 @dataclass(frozen=True)
@@ -20,14 +21,19 @@ class Imported:
     """A model as a module of `qnn` and `bsw`.
 
     `nodes` says of each ONNX node where it runs and why, in the order of the file.
-    `shapes` has the ONNX shape of each quantized tensor of the array by its ONNX name,
-    `inputs` that of each graph input.
+    `views` says of each quantized tensor of the array, by its ONNX name, how it lies in the
+    value that holds it; `inputs` has the shape of each graph input.
     """
 
     module: ModuleOp
     nodes: tuple[NodeReport, ...]
-    shapes: Mapping[str, Dims]
+    views: Mapping[str, View]
     inputs: Mapping[str, Dims]
+
+    @property
+    def shapes(self) -> Mapping[str, Dims]:
+        """The ONNX shape of each quantized tensor of the array by its ONNX name."""
+        return {name: view.dims for name, view in self.views.items()}
 
 
 def import_onnx(source: str | Path | onnx.ModelProto, given: Given | None = None) -> Imported:

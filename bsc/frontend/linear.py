@@ -1,8 +1,9 @@
 """Convolutions and fully connected layers, and the weights that they read.
 
 ONNX has weights as COUT x CIN x KH x KW, ours are COUT x KH x KW x CIN.  A fully connected
-layer reads the elements of its input in ONNX's order C, H, W; its columns are reordered so
-that the input stays as it lies.
+layer reads the elements of its input in the order in which ONNX sees them; its columns are
+reordered so that the input stays as it lies.  So are those of a convolution for another order
+of its channels, with zeros for channels that it does not read.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from xdsl.dialects.builtin import TensorType
 
 from bsc.dialects import qnn
 from bsc.dialects.qnn_attributes import EpilogueAttr
-from bsc.dialects.qnn_base import Shape
 from bsc.frontend.graph import Dims, Node
+from bsc.frontend.moves import feature_map, would_move
+from bsc.frontend.pads import padded_input
 from bsc.frontend.problems import Refusal, quoted
 from bsc.frontend.registry import (
     Args,
@@ -27,10 +29,14 @@ from bsc.frontend.registry import (
     weight,
 )
 from bsc.frontend.tensors import Array
-from bsc.frontend.values import Exact, Scaled, Tensor, Value
-from bsc.frontend.windows import window_of
+from bsc.frontend.values import Exact, Scaled, Tensor, Value, Weights
+from bsc.frontend.views import View
+from bsc.frontend.windows import Pads, window_of
 from bsc.geometry import Window
 from bsc.numerics import INT32_LIMIT, accumulator_bound
+
+_MOST_UNREAD = 8
+"""How many times as many elements as it reads a weight may have, zeros for all others."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +80,8 @@ class Product:
             return accumulator_bound(self.values, bias << shift)
         return (accumulator_bound(self.values) << -shift) + int(np.abs(bias).max())
 
-    def exact(self, shape: Shape, dims: Dims, axis: int) -> Exact:
-        """The product as a value of `shape`, in ONNX `dims` with COUT on `axis`.
+    def exact(self, view: View, axis: int) -> Exact:
+        """The product as ONNX views it, with COUT on `axis`.
 
         Raises Refusal if an int32 accumulator can overflow.
         """
@@ -87,17 +93,16 @@ class Product:
             )
 
         def biased(bias: Scaled) -> Exact:
-            check_bias(bias, dims, axis)
-            return self.with_bias(bias).exact(shape, dims, axis)
+            check_bias(bias, view.dims, axis)
+            return self.with_bias(bias).exact(view, axis)
 
         return Exact(
             self.node,
-            shape,
-            dims,
+            view,
             self.make,
             bound,
             biased=None if self.bias else biased,
-            weights=self.values,
+            weights=Weights(self.values, self.weight.pos, self.bias and self.bias.pos),
         )
 
     def make(
@@ -131,9 +136,7 @@ def check_bias(bias: Scaled, dims: Dims, axis: int) -> None:
 @imports("Conv")
 def conv(state: State, node: Node, args: Args) -> Value:
     """A convolution over two dimensions, in any number of groups."""
-    x = activation(node, args)
     w = _int8_weight(node, args)
-    _, h, width, cin = x.feature_map()
     if len(w.dims) != 4:
         raise Refusal(
             f"weight {quoted(w.name)} has shape {list(w.dims)}: four dimensions are accepted"
@@ -147,14 +150,21 @@ def conv(state: State, node: Node, args: Args) -> Value:
             f"attribute kernel_shape is {list(kernel)}, weight {quoted(w.name)} has {[kh, kw]}"
         )
     groups = node.number("group", 1)
+    x, pads, channels = _conv_input(state, node, args, groups)
+    _, h, width, _ = x.shape
+    cin = len(channels)
     if groups < 1 or cin % groups or cout % groups or group_cin * groups != cin:
         raise Refusal(
             f"weight {quoted(w.name)} of shape {list(w.dims)} in {groups} groups does not fit "
             f"an input of {cin} channels"
         )
-    window = window_of(node, (kh, kw), h, width)
+    window = window_of(node, (kh, kw), h, width, pads)
     values = np.ascontiguousarray(w.array.transpose(0, 2, 3, 1))
-    product = Product(state, node, x, w, "conv", values, window, groups)
+    layout: object = "conv"
+    if not np.array_equal(channels, np.arange(x.shape[3])):
+        values = _spread(values, channels, x.shape[3])
+        layout = ("conv", x.shape[3], channels.tobytes())
+    product = Product(state, node, x, w, layout, values, window, groups)
     if argument(args, 2) is not None:
         bias = weight(node, args, 2, "bias")
         if bias.dims != (cout,):
@@ -163,13 +173,82 @@ def conv(state: State, node: Node, args: Args) -> Value:
             )
         product = product.with_bias(bias)
     rows, cols = window.h.out_size(h), window.w.out_size(width)
-    return product.exact((1, rows, cols, cout), (1, cout, rows, cols), 1)
+    return product.exact(View.natural((1, rows, cols, cout)), 1)
+
+
+def _conv_input(
+    state: State, node: Node, args: Args, groups: int
+) -> tuple[Tensor, Pads, Array]:
+    """What a convolution reads, the zeros around it, and its channels in ONNX's order.
+
+    Without groups some channels of a value, or another order, are a matter of the weights.
+    """
+    x, pads = padded_input(state, node, args)
+    region = x.view.region()
+    if groups == 1 and region is not None:
+        _, h, w, c = x.shape
+        rows, cols, channels = region
+        whole = np.array_equal(rows, np.arange(h)) and np.array_equal(cols, np.arange(w))
+        few = c > _MOST_UNREAD * len(channels)
+        if whole and not few and len(np.unique(channels)) == len(channels):
+            return x, pads, channels
+    x = feature_map(state, x)
+    return x, pads, np.arange(x.shape[3])
+
+
+def _spread(values: Array, channels: Array, count: int) -> Array:
+    """A weight for some of `count` channels, with zeros for the others."""
+    full: Array = np.zeros((*values.shape[:3], count), np.int8)
+    full[..., channels] = values
+    return full
+
+
+def scaled_channels(
+    state: State, node: Node, x: Tensor, factor: Scaled | int, summand: Scaled | None
+) -> Exact:
+    """x * factor + summand, with one number each, or one for each channel: a depthwise
+    convolution of a single tap.  Normalization that was left standing is that."""
+    w = (
+        factor
+        if isinstance(factor, Scaled)
+        else Scaled("ones", np.full((), factor, np.int8), 0)
+    )
+    if w.array.dtype != np.int8:
+        raise Refusal(f"constant {quoted(w.name)} is {w.array.dtype}: int8 is accepted")
+    channels = x.shape[3]
+    values = _of_channels(w, x).reshape(channels, 1, 1, 1)
+    product = Product(state, node, x, w, ("channels", x.view.key), values, Window(), channels)
+    if summand is not None:
+        bias = replace(summand, array=_of_channels(summand, x))
+        product = product.with_bias(bias)
+    return product.exact(x.view, -1)
+
+
+def _of_channels(constant: Scaled, x: Tensor) -> Array:
+    """A constant as one number for each channel of the value of `x`.
+
+    Raises Refusal if it is broadcast otherwise, or makes the tensor larger.
+    """
+    dims, view = constant.dims, x.view
+    wide = (1,) * (len(x.dims) - len(dims)) + dims
+    found = [axis for axis, n in enumerate(wide) if n > 1]
+    if len(wide) == len(x.dims) and not found:
+        return np.full(x.shape[3], constant.array.reshape(-1)[0])
+    steps = view.channels(found[0]) if len(found) == 1 and len(wide) == len(x.dims) else None
+    if steps is None or len(steps) != wide[found[0]]:
+        raise Refusal(
+            f"reads constant {quoted(constant.name)} of shape {list(dims)} beside "
+            f"{list(x.dims)}: one number, or one for each channel, is accepted"
+        )
+    ordered: Array = np.empty(x.shape[3], constant.array.dtype)
+    ordered[steps] = constant.array.reshape(-1)
+    return ordered
 
 
 @imports("Gemm")
 def gemm(state: State, node: Node, args: Args) -> Value:
     """A·B + C with constant B and C, and factors of 1."""
-    x = activation(node, args)
+    x = activation(state, node, args)
     factors = {"alpha": node.real("alpha", 1.0), "beta": node.real("beta", 1.0)}
     for key, factor in factors.items():
         if factor != 1 and (key == "alpha" or argument(args, 2) is not None):
@@ -180,21 +259,23 @@ def gemm(state: State, node: Node, args: Args) -> Value:
         raise Refusal(f"reads an input of shape {list(x.dims)}: two dimensions are accepted")
     transposed = bool(node.number("transB", 0))
     product = _dense(state, node, x, _int8_weight(node, args), transposed)
-    dims = (1, len(product.values))
+    view = View.row((1, 1, 1, len(product.values)))
     if argument(args, 2) is not None:
         bias = weight(node, args, 2, "bias")
-        check_bias(bias, dims, 1)
+        check_bias(bias, view.dims, 1)
         product = product.with_bias(bias)
-    return product.exact((1, 1, 1, dims[1]), dims, 1)
+    return product.exact(view, 1)
 
 
 @imports("MatMul")
 def matmul(state: State, node: Node, args: Args) -> Value:
     """One row of activations times a constant matrix."""
-    x = activation(node, args)
+    x = activation(state, node, args)
     product = _dense(state, node, x, _int8_weight(node, args), transposed=False)
     count = len(product.values)
-    return product.exact((1, 1, 1, count), (*x.dims[:-1], count), len(x.dims) - 1)
+    view = View.row((1, 1, 1, count)).reshaped((*x.dims[:-1], count))
+    assert view is not None
+    return product.exact(view, len(x.dims) - 1)
 
 
 def _dense(state: State, node: Node, x: Tensor, w: Scaled, transposed: bool) -> Product:
@@ -209,10 +290,17 @@ def _dense(state: State, node: Node, x: Tensor, w: Scaled, transposed: bool) -> 
             f"weight {quoted(w.name)} has shape {list(w.dims)}: "
             f"{' x '.join(map(str, wanted))} is needed for an input of {list(x.dims)}"
         )
+    if h * width * c > _MOST_UNREAD * size:
+        raise would_move(x)
     rows = w.array if transposed else w.array.T
-    values = np.ascontiguousarray(rows.reshape(-1, c, h, width).transpose(0, 2, 3, 1))
-    layout = ("dense", transposed, x.shape)
-    return Product(state, node, x, w, layout, values)
+    places = x.view.base + x.view.offsets[-1]
+    if np.array_equal(places, np.arange(h * width * c)):
+        values = np.ascontiguousarray(rows)
+    else:
+        values = np.zeros((len(rows), h * width * c), np.int8)
+        values[:, places] = rows
+    layout = ("dense", transposed, x.view.key)
+    return Product(state, node, x, w, layout, values.reshape(-1, h, width, c))
 
 
 def _int8_weight(node: Node, args: Args) -> Scaled:

@@ -6,12 +6,21 @@ from xdsl.dialects.builtin import TensorType
 
 from bsc.dialects import qnn
 from bsc.dialects.qnn_attributes import EpilogueAttr, position_of
-from bsc.dialects.qnn_base import Shape
-from bsc.frontend.graph import Dims, Node
+from bsc.frontend.graph import Node
+from bsc.frontend.moves import feature_map
+from bsc.frontend.pads import padded_input
 from bsc.frontend.problems import Refusal, quoted
 from bsc.frontend.registry import Args, State, activation, constant, imports
 from bsc.frontend.values import Exact, Maker, Tensor, Value
-from bsc.frontend.windows import check_reads_input, kernel_of, rounded_up, window_of
+from bsc.frontend.views import NCHW, View
+from bsc.frontend.windows import (
+    NO_PADS,
+    Pads,
+    check_reads_input,
+    kernel_of,
+    rounded_up,
+    window_of,
+)
 from bsc.geometry import Window
 from bsc.numerics import INT32_LIMIT
 
@@ -22,25 +31,33 @@ _FARTHEST = 31
 @imports("MaxPool")
 def max_pool(state: State, node: Node, args: Args) -> Value:
     """The largest element; the indices of the largest are not to be had."""
-    x = activation(node, args)
+    x = feature_map(state, activation(state, node, args))
     if any(node.outputs[1:]):
         raise Refusal(f"makes indices {quoted(node.outputs[1])}: only the values are accepted")
-    window, _ = _window(node, x)
+    window, _ = _window(node, x, NO_PADS)
 
     def make(type: TensorType, epilogue: EpilogueAttr | None) -> qnn.MaxPoolOp:
         op = qnn.MaxPoolOp(x.value, type, window)
         op.epilogue = epilogue
         return op
 
-    return Exact(node, *_shapes(x, window), make)
+    return Exact(node, _view(x, window), make, whole=x.pos)
 
 
 @imports("AveragePool")
 def average_pool(state: State, node: Node, args: Args) -> Value:
     """The mean of the window, or of what of it lies inside the input."""
-    x = activation(node, args)
-    window, hangs_over = _window(node, x)
     count_pad = bool(node.number("count_include_pad", 0))
+    x, more = padded_input(state, node, args)
+    if any(more):
+        # All elements that a Pad has made count; those that the pool adds perhaps not.
+        own = any(node.numbers("pads") or ()) or node.word("auto_pad", "NOTSET") != "NOTSET"
+        if node.number("ceil_mode", 0) or (own and not count_pad):
+            x, more = activation(state, node, args), NO_PADS
+        else:
+            count_pad = True
+    x = feature_map(state, x)
+    window, hangs_over = _window(node, x, more)
     if count_pad and hangs_over:
         raise Refusal(
             "has ceil_mode with count_include_pad, and windows that hang over the padding: "
@@ -52,39 +69,47 @@ def average_pool(state: State, node: Node, args: Args) -> Value:
         op.epilogue = epilogue
         return op
 
-    return _mean(node, x, window.taps, _shapes(x, window), make)
+    return _mean(node, x, window.taps, _view(x, window), make)
 
 
 @imports("GlobalAveragePool")
 def global_average_pool(state: State, node: Node, args: Args) -> Value:
     """The mean of each channel."""
-    return _global_mean(node, activation(node, args), keep=True)
+    x = feature_map(state, activation(state, node, args))
+    return _global_mean(node, x, View.natural((1, 1, 1, x.shape[3])))
 
 
 @imports("ReduceMean")
 def reduce_mean(state: State, node: Node, args: Args) -> Value:
-    """The mean over H and W: global pooling by another name."""
-    x = activation(node, args)
+    """The mean over H and W, wherever ONNX has these: global pooling by another name."""
+    x = activation(state, node, args)
+    order = x.view.order()
+    if order is None and len(x.dims) == 4:
+        x, order = feature_map(state, x), NCHW
     axes = node.numbers("axes")
     given = constant(node, args, 1, "axes")
     if given is not None:
         axes = tuple(int(n) for n in given.flat[:8])
-    if sorted(n % 4 for n in axes or ()) != [2, 3] or len(x.dims) != 4:
+    image = [] if order is None else [i for i, axis in enumerate(order) if axis in (1, 2)]
+    if order is None or sorted(n % 4 for n in axes or ()) != image:
         shown = "all" if axes is None else list(axes)
-        raise Refusal(f"takes the mean over axes {shown} of {list(x.dims)}: H and W, [2, 3]")
-    return _global_mean(node, x, keep=bool(node.number("keepdims", 1)))
+        raise Refusal(
+            f"takes the mean over axes {shown} of {list(x.dims)}: H and W, {image or [2, 3]}"
+        )
+    view = View.natural((1, 1, 1, x.shape[3]), order)
+    return _global_mean(node, x, view if node.number("keepdims", 1) else View.row(view.shape))
 
 
-def _global_mean(node: Node, x: Tensor, keep: bool) -> Exact:
-    _, h, w, c = x.feature_map()
+def _global_mean(node: Node, x: Tensor, view: View) -> Exact:
+    _, h, w, _ = x.shape
 
     def make(type: TensorType, epilogue: EpilogueAttr | None) -> qnn.GlobalAvgPoolOp:
         return qnn.GlobalAvgPoolOp(x.value, type, epilogue)
 
-    return _mean(node, x, h * w, ((1, 1, 1, c), (1, c, 1, 1) if keep else (1, c)), make)
+    return _mean(node, x, h * w, view, make)
 
 
-def _mean(node: Node, x: Tensor, count: int, shapes: tuple[Shape, Dims], make: Maker) -> Exact:
+def _mean(node: Node, x: Tensor, count: int, view: View, make: Maker) -> Exact:
     """A mean over `count` elements.  Raises Refusal if their sum may overflow."""
     bound = 128 * count
     if bound >= INT32_LIMIT:
@@ -104,23 +129,24 @@ def _mean(node: Node, x: Tensor, count: int, shapes: tuple[Shape, Dims], make: M
         assert isinstance(op, qnn.UnaryOp)
         return op
 
-    return Exact(node, *shapes, checked, bound)
+    return Exact(node, view, checked, bound)
 
 
-def _window(node: Node, x: Tensor) -> tuple[Window, bool]:
-    """The window of a pool, and whether `ceil_mode` lets it hang over the padding."""
-    _, h, w, _ = x.feature_map()
-    window = window_of(node, kernel_of(node), h, w)
+def _window(node: Node, x: Tensor, more: Pads) -> tuple[Window, bool]:
+    """The window of a pool over an input with `more` zeros around it, and whether `ceil_mode`
+    lets it hang over the padding."""
+    _, h, w, _ = x.shape
+    window = window_of(node, kernel_of(node), h, w, more)
     hangs_over = False
     if node.number("ceil_mode", 0):
         given, window = window, rounded_up(window, h, w)
         hangs_over = window.h.pad_hi > given.h.pad_hi or window.w.pad_hi > given.w.pad_hi
-    check_reads_input(window, h, w)
+    if not any(more):
+        check_reads_input(window, h, w)
     return window, hangs_over
 
 
-def _shapes(x: Tensor, window: Window) -> tuple[Shape, Dims]:
-    """The shape of a pool's value, and ONNX's."""
+def _view(x: Tensor, window: Window) -> View:
+    """How a pool's value is read."""
     _, h, w, c = x.shape
-    rows, cols = window.h.out_size(h), window.w.out_size(w)
-    return (1, rows, cols, c), (1, c, rows, cols)
+    return View.natural((1, window.h.out_size(h), window.w.out_size(w), c))

@@ -21,6 +21,7 @@ from bsc.frontend.registry import Args, State, argument, imports
 from bsc.frontend.scales import LARGEST_POSITION
 from bsc.frontend.tensors import Array
 from bsc.frontend.values import Exact, Hosted, Input, Missing, Scaled, Tensor, Unknown, Value
+from bsc.frontend.views import View
 
 
 @imports("DequantizeLinear")
@@ -33,18 +34,19 @@ def dequantize(state: State, node: Node, args: Args) -> Value:
     pos = state.scales.position(node, args, LARGEST_POSITION * (2 if is_bias else 1))
     match value:
         case Constant(array=np.ndarray()):
-            state.scales.check_dequantize(node, args, value.type)
+            zero = state.scales.constant_zero(node, args, value.type)
             state.reasons[node.index] = "a constant: folded into the operation that reads it"
             assert value.array is not None
-            return Scaled(value.name, value.array, pos)
+            return Scaled(value.name, _without(zero, value.array), pos)
         case Constant() | Input():
             state.scales.check_dequantize(node, args, value.type)
-            if isinstance(value, Input) and value.type == "int8":
+            if isinstance(value, Input) and value.type in ("int8", "uint8"):
                 state.reasons[node.index] = f"its scale is the position of {quoted(value.name)}"
-                return replace(_argument(state, value, node.inputs[0], pos), real=True)
+                tensor = _argument(state, value, node.inputs[0], pos, value.type)
+                return replace(tensor, real=True)
             raise Refusal(f"reads {quoted(value.name)} of {value.type}: int8 is accepted")
         case Tensor(real=False):
-            state.scales.check_dequantize(node, args, "int8")
+            state.scales.check_dequantize(node, args, value.type)
             if value.pos != pos:
                 raise Refusal(
                     f"scale {quoted(node.inputs[1])} is 2^{-pos}, but tensor "
@@ -65,58 +67,76 @@ def quantize(state: State, node: Node, args: Args) -> Value:
     if isinstance(value := argument(args, 0), Hosted):
         return _of_host(state, node, args, value)
     pos = state.scales.position(node, args, LARGEST_POSITION)
-    state.scales.check_quantize(node, args)
+    if isinstance(value, Constant) and value.array is not None:
+        return _constant(state, node, args, value, pos)
+    type = state.scales.quantized_type(node, args)
     name, source = node.outputs[0], node.inputs[0]
     match value:
         case Unknown():
             state.rounding.add(node.index)
             return _stand_in(state, node, pos, value.cause)
-        case Constant(array=np.ndarray()):
-            assert value.array is not None
-            state.reasons[node.index] = "a constant: quantized by the compiler"
-            return Constant(name, "int8", _quantized(value.array, value.name, pos))
         case Input(type="float32"):
             state.entering.add(node.index)
-            return _argument(state, value, name, pos)
+            return _argument(state, value, name, pos, type)
         case Exact():
-            result = state.builder.rounded(value, name, pos, source)
+            result = state.builder.rounded(value, name, pos, source, type)
             state.reasons[node.index] = f"the rounding of {value.node.subject}"
             state.tensors[value.node.index] = name
+            state.exacts[value.node.index] = value
             if value.bound:
                 state.bounds[value.node.index] = value.bound
         case Tensor(real=True) if value.pos == pos:
-            shapes = (value.shape, value.dims)
 
             def make(type: TensorType, epilogue: EpilogueAttr | None) -> qnn.ReshapeOp:
                 return qnn.ReshapeOp(value.value, type)
 
-            result = state.builder.add(make, None, shapes, name, pos, source)
+            result = state.builder.add(make, None, value.view, name, pos, source, type)
             state.reasons[node.index] = f"another name of {quoted(value.name)}: no data moves"
         case Tensor(real=True):
-            result = state.builder.rounded(requantized(node, value), name, pos, source)
+            result = state.builder.rounded(requantized(node, value), name, pos, source, type)
             state.reasons[node.index] = f"rounds {quoted(value.name)} to another position"
         case _:
             raise Refusal(_not_quantizable(node, value))
     state.rounding.add(node.index)
     state.tensors[node.index] = name
-    state.quantized[name] = result.dims
+    state.quantized[name] = result.view
     return result
 
 
-def _argument(state: State, source: Input, name: str, pos: int) -> Tensor:
-    """The graph input `source` as an argument of the function, int8 and called `name`."""
-    state.quantized[name] = source.dims
-    return state.builder.argument(source, name, pos)
+def _argument(state: State, source: Input, name: str, pos: int, type: str) -> Tensor:
+    """The graph input `source` as an argument of the function, quantized and called `name`."""
+    argument = state.builder.argument(source, name, pos, type)
+    state.quantized[name] = argument.view
+    return argument
 
 
-def _quantized(values: Array, name: str, pos: int) -> Array:
-    """A float32 constant as int8, as onnxruntime rounds it."""
+def _without(zero: int, values: Array) -> Array:
+    """Integers less their zero point: int8 if they can be."""
+    if not zero and values.dtype != np.uint8:
+        return values
+    wide = values.astype(np.int16) - zero
+    narrow = wide.astype(np.int8)
+    return narrow if np.array_equal(narrow, wide) else wide
+
+
+def _constant(state: State, node: Node, args: Args, value: Constant, pos: int) -> Constant:
+    """A float32 constant as int8 or uint8, as onnxruntime rounds it."""
+    zero = argument(args, 2)
+    type = zero.type if isinstance(zero, Constant) else state.scales.quantized_type(node, args)
+    if type not in ("int8", "uint8"):
+        type = state.scales.quantized_type(node, args)
+    middle = state.scales.constant_zero(node, args, type)
+    state.reasons[node.index] = "a constant: quantized by the compiler"
+    values, limits = value.array, np.iinfo(type)
+    assert values is not None
     if values.dtype != np.float32:
-        raise Refusal(f"reads constant {quoted(name)} of {values.dtype}: float32 is accepted")
+        raise Refusal(
+            f"reads constant {quoted(value.name)} of {values.dtype}: float32 is accepted"
+        )
     if not np.isfinite(values).all():
-        raise Refusal(f"reads constant {quoted(name)} with values that are not finite")
-    scaled = np.rint(np.ldexp(values.astype(np.float64), pos))
-    return scaled.clip(-128, 127).astype(np.int8)
+        raise Refusal(f"reads constant {quoted(value.name)} with values that are not finite")
+    scaled = np.rint(np.ldexp(values.astype(np.float64), pos)) + middle
+    return Constant(node.outputs[0], type, scaled.clip(limits.min, limits.max).astype(type))
 
 
 def _of_host(state: State, node: Node, args: Args, value: Hosted) -> Hosted:
@@ -129,7 +149,7 @@ def _of_host(state: State, node: Node, args: Args, value: Hosted) -> Hosted:
         try:
             pos = state.scales.position(node, args, LARGEST_POSITION)
             if node.op_type == "QuantizeLinear":
-                state.scales.check_quantize(node, args)
+                state.scales.quantized_type(node, args)
             back = _shaped(state, node, pos) or Unknown(value.node.subject)
         except Refusal as e:
             back = Refusal(str(e), e.node or node)
@@ -155,7 +175,9 @@ def _shaped(state: State, node: Node, pos: int) -> Tensor | None:
     except Refusal:
         return None
     value = Block(arg_types=[tensor(shape, pos)]).args[0]
-    return Tensor(node.outputs[0], value, dims, real=node.op_type == "DequantizeLinear")
+    view = View.natural(shape).reshaped(dims)
+    assert view is not None
+    return Tensor(node.outputs[0], value, view, real=node.op_type == "DequantizeLinear")
 
 
 def _not_quantizable(node: Node, value: Value | None) -> str:

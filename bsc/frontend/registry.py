@@ -8,7 +8,7 @@ notes that and goes on.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias, TypeVar
 
 from bsc.frontend.builder import Builder
@@ -17,6 +17,7 @@ from bsc.frontend.problems import Refusal, quoted
 from bsc.frontend.scales import Scales
 from bsc.frontend.tensors import Array
 from bsc.frontend.values import Exact, Input, Scaled, Tensor, Value
+from bsc.frontend.views import View
 
 Args: TypeAlias = Sequence[Value | None]
 """The inputs of a node; None for an optional one that is left out."""
@@ -38,12 +39,15 @@ class State:
     `ending` need the array's results, and `returning` nodes need theirs on the array.
     `refused` has the reason for each node that cannot be imported; `undecided` nodes read
     what was refused, which the text names.
+
+    `exacts` have what each operation computes before its rounding, and `made` the tensors that
+    no QuantizeLinear asks for: results that are whole without one, and data that had to move.
     """
 
     builder: Builder
     inferred: Callable[[], Mapping[str, Dims]]
     scales: Scales = field(default_factory=Scales)
-    quantized: dict[str, Dims] = field(default_factory=dict[str, Dims])
+    quantized: dict[str, View] = field(default_factory=dict[str, View])
     reasons: dict[int, str] = field(default_factory=dict[int, str])
     tensors: dict[int, str] = field(default_factory=dict[int, str])
     bounds: dict[int, int] = field(default_factory=dict[int, int])
@@ -54,9 +58,14 @@ class State:
     returning: list[int] = field(default_factory=list[int])
     undecided: dict[int, str] = field(default_factory=dict[int, str])
     refused: dict[int, str] = field(default_factory=dict[int, str])
+    exacts: dict[int, Exact] = field(default_factory=dict[int, Exact])
+    made: dict[object, Tensor] = field(default_factory=dict[object, Tensor])
 
 
-Importer: TypeAlias = Callable[[State, Node, Args], Value]
+Results: TypeAlias = Value | tuple[Value, ...]
+"""What a node makes: its first output, or all of them."""
+
+Importer: TypeAlias = Callable[[State, Node, Args], Results]
 
 _T = TypeVar("_T", bound=Importer)
 
@@ -80,12 +89,28 @@ def argument(args: Args, index: int) -> Value | None:
     return args[index] if index < len(args) else None
 
 
-def activation(node: Node, args: Args, index: int = 0) -> Tensor:
+def activation(state: State, node: Node, args: Args, index: int = 0) -> Tensor:
     """Input `index` as a dequantized tensor.  Raises Refusal, saying what it is instead."""
     value = argument(args, index)
     if isinstance(value, Tensor) and value.real:
         return value
+    if isinstance(value, Exact) and value.whole is not None:
+        return whole(state, value, node.inputs[index])
     raise Refusal(not_an_activation(value, index, node))
+
+
+def whole(state: State, value: Exact, name: str) -> Tensor:
+    """The ONNX tensor `name`, which is int8 without any rounding, as one of the array.
+
+    The model has no quantized tensor there, so that it has no name among those.
+    """
+    if name not in state.made:
+        assert value.whole is not None
+        made = state.builder.rounded(value, "", value.whole, name)
+        state.made[name] = replace(made, name=name, real=True)
+        if value.bound:
+            state.bounds[value.node.index] = value.bound
+    return state.made[name]
 
 
 def not_an_activation(value: Value | None, index: int, node: Node) -> str:

@@ -133,6 +133,12 @@ def _on_array(node: Node, state: State) -> str:
         return "the bounds of the rounding that follows"
     if node.op_type == "Add" and node.index not in state.bounds:
         return "the bias of the accumulator that it adds to"
+    exact = state.exacts.get(node.index)
+    product = exact is not None and exact.weights is not None
+    if product and node.op_type in ("Add", "Mul", "Sub"):
+        return "qnn.conv2d: a number for each channel"
+    if node.op_type == "Pad":
+        return "zeros around what the next operation reads"
     if node.op_type in _OPERATIONS:
         return _OPERATIONS[node.op_type]
     if node.op_type == "Constant":

@@ -21,6 +21,9 @@ LARGEST_POSITION = 31
 overflows float32, in which onnxruntime computes, nor becomes denormal."""
 
 
+_ACCEPTED = "int8 with zero point 0 is accepted, uint8 with 128, int32 for biases"
+
+
 class Scales:
     """Reads scales and zero points; one that several nodes share is refused once."""
 
@@ -56,36 +59,70 @@ class Scales:
             )
         return self._once(node, (scale.name, largest), lambda: _position(scale, largest, name))
 
-    def check_quantize(self, node: Node, args: Sequence[Value | None]) -> None:
-        """Raises Refusal unless QuantizeLinear `node` makes int8 with zero point 0."""
+    def quantized_type(self, node: Node, args: Sequence[Value | None]) -> str:
+        """The type that QuantizeLinear `node` makes: int8, or uint8 with zero point 128.
+
+        Raises Refusal for any other, or another zero point.
+        """
         zero = args[2] if len(args) > 2 else None
         if zero is not None:
-            self._check_zero(node, zero, "int8")
-            return
+            found = self._zero(node, zero)
+            self._check_symmetric(node, found)
+            return found.type
         given = node.number("output_dtype", 0)
         if given != TensorProto.INT8:
             made = type_name(given) if given else "uint8, its default"
             raise Refusal(
                 f"has no zero point and makes {made}: give it an int8 zero point of 0"
             )
+        return "int8"
 
     def check_dequantize(self, node: Node, args: Sequence[Value | None], type: str) -> None:
-        """Raises Refusal unless DequantizeLinear `node` reads `type` with zero point 0."""
-        if type not in ("int8", "int32"):
-            raise Refusal(f"reads {quoted(node.inputs[0])} of {type}: {_accepted(type)}")
-        if len(args) > 2 and args[2] is not None:
-            self._check_zero(node, args[2], type)
+        """Raises Refusal unless DequantizeLinear `node` reads activations of `type`, with the
+        zero point that we have for it."""
+        self._check_type(node, type)
+        zero = args[2] if len(args) > 2 else None
+        if zero is not None:
+            found = self._zero(node, zero)
+            self._check_symmetric(node, found)
+            if found.type != type:
+                name = quoted(node.inputs[2])
+                raise Refusal(f"zero point {name} is {found.type}, but the tensor is {type}")
+        elif type == "uint8":
+            raise Refusal("has no zero point: 128 is accepted for uint8")
 
-    def _check_zero(self, node: Node, zero: Value, type: str) -> None:
-        """Whether the zero point, input 2, is a `type` and 0."""
+    def constant_zero(self, node: Node, args: Sequence[Value | None], type: str) -> int:
+        """The zero point of a constant of `type`, which may be any."""
+        self._check_type(node, type)
+        zero = args[2] if len(args) > 2 else None
+        if zero is None:
+            return 0
+        found = self._zero(node, zero)
+        values = set(() if found.array is None else found.array.reshape(-1).tolist())
+        if found.type != type or len(values) != 1 or (type == "int32" and any(values)):
+            name = quoted(node.inputs[2])
+            raise Refusal(f"zero point {name} is {found.type} {sorted(values)}: {_ACCEPTED}")
+        return int(values.pop())
+
+    def _check_type(self, node: Node, type: str) -> None:
+        if type not in ("int8", "uint8", "int32"):
+            raise Refusal(f"reads {quoted(node.inputs[0])} of {type}: {_ACCEPTED}")
+
+    def _zero(self, node: Node, zero: Value) -> Constant:
+        """The zero point, input 2."""
         if isinstance(zero, Unknown):
             raise Missing(zero)
-        name = quoted(node.inputs[2])
         if not isinstance(zero, Constant):
+            name = quoted(node.inputs[2])
             raise Refusal(
                 f"zero point {name} is computed at run time: a constant 0 is accepted"
             )
-        self._once(node, (zero.name, type), lambda: _zero(zero, type, name))
+        return zero
+
+    def _check_symmetric(self, node: Node, zero: Constant) -> None:
+        """Whether a zero point is 0, or 128 for uint8."""
+        name = quoted(node.inputs[2])
+        self._once(node, (zero.name, "symmetric"), lambda: _symmetric(zero, name))
 
 
 def _position(scale: Constant, largest: int, name: str) -> int:
@@ -119,15 +156,15 @@ def _position(scale: Constant, largest: int, name: str) -> int:
     return position
 
 
-def _zero(zero: Constant, type: str, name: str) -> int:
-    if zero.type != type or zero.array is None:
-        raise Refusal(f"zero point {name} is {zero.type}: {_accepted(zero.type)}")
-    if zero.array.any():
-        value = zero.array[zero.array != 0].flat[0]
-        raise Refusal(f"zero point {name} is {value}: only 0 is accepted (symmetric int8)")
+def _symmetric(zero: Constant, name: str) -> int:
+    if zero.type not in ("int8", "uint8") or zero.array is None:
+        raise Refusal(f"zero point {name} is {zero.type}: {_ACCEPTED}")
+    middle = 128 if zero.type == "uint8" else 0
+    others = zero.array[zero.array != middle]
+    if others.size:
+        hint = "symmetric int8" if zero.type == "int8" else "the same as int8 with 0"
+        raise Refusal(
+            f"zero point {name} is {others.flat[0]}: only {middle} is accepted for "
+            f"{zero.type} ({hint})"
+        )
     return 0
-
-
-def _accepted(found: str) -> str:
-    hint = " (quantize with activation_type and weight_type QInt8)" if found == "uint8" else ""
-    return f"int8 with zero point 0 is accepted{hint}, int32 for biases"

@@ -1,7 +1,7 @@
 """Operators that compute nothing: they give the same elements other dimensions.
 
-An int8 tensor keeps the way it lies, whatever ONNX calls its dimensions, so none of these
-moves data.  Weights are reshaped and transposed at once.
+A tensor keeps the way it lies, whatever ONNX calls its dimensions or which part of it is read:
+none of these moves data, each makes another view.  Weights are reshaped and transposed at once.
 """
 
 from __future__ import annotations
@@ -14,10 +14,14 @@ import numpy as np
 from bsc.frontend.graph import Constant, Dims, Node
 from bsc.frontend.host import hosted
 from bsc.frontend.problems import Refusal
-from bsc.frontend.registry import Args, State, argument, constant, imports
+from bsc.frontend.registry import Args, State, activation, argument, constant, imports
+from bsc.frontend.tensors import Array
 from bsc.frontend.values import Exact, Input, Scaled, Tensor, Value
+from bsc.frontend.views import View
 
 _LARGEST_RANK = 16
+_LARGEST_LIST = 2**10
+_LARGEST_INDEX = 2**24
 
 
 @imports("Identity")
@@ -47,7 +51,7 @@ def flatten(state: State, node: Node, args: Args) -> Value:
     if not -len(dims) <= axis <= len(dims):
         raise Refusal(f"attribute axis is {axis}, its input has {len(dims)} dimensions")
     axis = axis + len(dims) if axis < 0 else axis
-    return _reshaped(node, value, (math.prod(dims[:axis]), math.prod(dims[axis:])))
+    return _reshaped(state, node, args, value, (math.prod(dims[:axis]), math.prod(dims[axis:])))
 
 
 @imports("Reshape")
@@ -56,7 +60,7 @@ def reshape(state: State, node: Node, args: Args) -> Value:
     value = _value(args)
     if (dims := _dims(value)) is None:
         return value
-    asked = _axes(node, args, "shape") or ()
+    asked = _numbers(node, args, 1, "shape") or ()
     keep = not node.number("allowzero", 0)
     shape = [dims[i] if n == 0 and keep and i < len(dims) else n for i, n in enumerate(asked)]
     size = math.prod(dims)
@@ -65,7 +69,7 @@ def reshape(state: State, node: Node, args: Args) -> Value:
         shape[shape.index(-1)] = size // known if known > 0 else 0
     if min(shape, default=1) < 1 or math.prod(shape) != size:
         raise Refusal(f"asks for {list(asked)} of an input of shape {list(dims)}")
-    return _reshaped(node, value, tuple(shape))
+    return _reshaped(state, node, args, value, tuple(shape))
 
 
 @imports("Squeeze")
@@ -74,13 +78,15 @@ def squeeze(state: State, node: Node, args: Args) -> Value:
     value = _value(args)
     if (dims := _dims(value)) is None:
         return value
-    axes = _axes(node, args, "axes")
+    axes = _numbers(node, args, 1, "axes")
     if axes is None:
         axes = tuple(i for i, n in enumerate(dims) if n == 1)
     drop = _normal(axes, len(dims))
     if any(dims[i] != 1 for i in drop):
         raise Refusal(f"squeezes axes {list(axes)} of {list(dims)}: they must be 1")
-    return _reshaped(node, value, tuple(n for i, n in enumerate(dims) if i not in drop))
+    return _reshaped(
+        state, node, args, value, tuple(n for i, n in enumerate(dims) if i not in drop)
+    )
 
 
 @imports("Unsqueeze")
@@ -89,30 +95,125 @@ def unsqueeze(state: State, node: Node, args: Args) -> Value:
     value = _value(args)
     if (dims := _dims(value)) is None:
         return value
-    axes = _axes(node, args, "axes") or ()
+    axes = _numbers(node, args, 1, "axes") or ()
     new = _normal(axes, len(dims) + len(axes))
     rest = iter(dims)
     shape = (1 if i in new else next(rest) for i in range(len(dims) + len(axes)))
-    return _reshaped(node, value, tuple(shape))
+    return _reshaped(state, node, args, value, tuple(shape))
 
 
 @imports("Transpose")
 def transpose(state: State, node: Node, args: Args) -> Value:
-    """Weights are transposed; of a tensor, only dimensions of 1 can change places."""
+    """Weights are transposed; of a tensor, it is seen otherwise."""
     value = _value(args)
     if (dims := _dims(value)) is None:
         return value
     order = node.numbers("perm") or tuple(range(len(dims)))[::-1]
     if sorted(order) != list(range(len(dims))):
         raise Refusal(f"attribute perm is {list(order)}, its input has {len(dims)} dimensions")
-    if isinstance(value, Scaled):
-        return replace(value, array=value.array.transpose(order), view=node.outputs[0])
-    moved = [i for i in order if dims[i] != 1]
-    if moved == sorted(moved):
-        return _reshaped(node, value, tuple(dims[i] for i in order))
-    if isinstance(value, Tensor):
-        return hosted(state, node, args, f"would move data, from {list(dims)} by {list(order)}")
-    raise Refusal(f"attribute perm is {list(order)} on {list(dims)}: it would move data")
+    match value:
+        case Scaled():
+            return replace(value, array=value.array.transpose(order), view=node.outputs[0])
+        case Constant(array=np.ndarray()):
+            assert value.array is not None
+            return replace(value, array=value.array.transpose(order))
+        case Tensor() | Input():
+            return replace(value, view=value.view.transposed(order))
+        case Exact():
+            return replace(value, view=value.view.transposed(order), biased=None)
+        case _:
+            return value
+
+
+@imports("Slice")
+def slice_(state: State, node: Node, args: Args) -> Value:
+    """Part of a tensor: from a start to an end along some axes."""
+    value = _sliced(state, node, args)
+    rank = len(value.dims)
+    starts, ends = _numbers(node, args, 1, "starts"), _numbers(node, args, 2, "ends")
+    if starts is None or ends is None:
+        raise Refusal("has no starts and ends")
+    axes = _numbers(node, args, 3, "axes")
+    axes = tuple(range(len(starts))) if axes is None else axes
+    steps = _numbers(node, args, 4, "steps") or (1,) * len(starts)
+    if not len(starts) == len(ends) == len(axes) == len(steps) or 0 in steps:
+        raise Refusal(f"has {list(starts)}, {list(ends)}, {list(axes)} and {list(steps)}")
+    _normal(axes, rank)
+    view = value.view
+    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
+        chosen = range(view.dims[axis % rank])[slice(start, _past(end, step), step)]
+        view = _taken(view, axis % rank, np.array(chosen, np.int64))
+    return replace(value, view=view)
+
+
+def _past(end: int, step: int) -> int | None:
+    """The end of a slice as Python has it: ONNX goes to the front by a number below all."""
+    return None if step < 0 and end < -_LARGEST_INDEX else end
+
+
+@imports("Split")
+def split(state: State, node: Node, args: Args) -> tuple[Value, ...]:
+    """A tensor in pieces along an axis."""
+    value = _sliced(state, node, args)
+    (axis,) = _normal((node.number("axis", 0),), len(value.dims))
+    size, count = value.dims[axis], len(node.outputs)
+    sizes = _numbers(node, args, 1, "split")
+    if sizes is None:
+        each = -(-size // count)
+        sizes = (*(each,) * (count - 1), size - each * (count - 1))
+    if sum(sizes) != size or len(sizes) != count:
+        raise Refusal(f"splits {size} into {list(sizes)} for {count} outputs")
+    ends = np.cumsum(sizes)
+    return tuple(
+        replace(value, view=_taken(value.view, axis, np.arange(n) + (int(end) - n)))
+        for n, end in zip(sizes, ends, strict=True)
+    )
+
+
+@imports("Gather")
+def gather(state: State, node: Node, args: Args) -> Value:
+    """Elements of an axis, by constant numbers."""
+    value = _sliced(state, node, args)
+    (axis,) = _normal((node.number("axis", 0),), len(value.dims))
+    indices = constant(node, args, 1, "indices")
+    if indices is None or indices.ndim > 1 or indices.dtype.kind != "i":
+        raise Refusal("takes elements by other indices than a list of whole numbers")
+    size = value.dims[axis]
+    wanted = np.where(indices < 0, indices + size, indices).reshape(-1)
+    if wanted.size > _LARGEST_INDEX or (
+        wanted.size and not 0 <= wanted.min() <= wanted.max() < size
+    ):
+        raise Refusal(f"takes element {wanted.max()} of {size} on axis {axis}")
+    view = _taken(value.view, axis, wanted)
+    if indices.ndim == 0:
+        view = view.reshaped((*view.dims[:axis], *view.dims[axis + 1 :]))
+        assert view is not None
+    return replace(value, view=view)
+
+
+def _sliced(state: State, node: Node, args: Args) -> Tensor:
+    """Input 0 as a tensor, of which parts can be read."""
+    value = argument(args, 0)
+    if isinstance(value, Tensor) and not value.real:
+        return value
+    return activation(state, node, args)
+
+
+def _taken(view: View, axis: int, indices: Array) -> View:
+    if not indices.size:
+        raise Refusal(f"takes nothing of axis {axis} of {list(view.dims)}")
+    return view.taken(axis, indices)
+
+
+def _numbers(node: Node, args: Args, index: int, key: str) -> Dims | None:
+    """A list of numbers: an attribute in old opsets, an input in new ones."""
+    listed = node.numbers(key)
+    array = constant(node, args, index, key)
+    if array is None:
+        return listed
+    if array.ndim > 1 or array.dtype.kind != "i" or array.size > _LARGEST_LIST:
+        raise Refusal(f"{key} must be a list of at most {_LARGEST_LIST} whole numbers")
+    return tuple(int(n) for n in array.flat)
 
 
 def _value(args: Args) -> Value:
@@ -138,14 +239,19 @@ def _dims(value: Value) -> Dims | None:
             return None
 
 
-def _reshaped(node: Node, value: Value, dims: Dims) -> Value:
+def _reshaped(state: State, node: Node, args: Args, value: Value, dims: Dims) -> Value:
     if len(dims) > _LARGEST_RANK:
         raise Refusal(f"makes {len(dims)} dimensions: at most {_LARGEST_RANK} are accepted")
     match value:
-        case Tensor() | Input():
-            return replace(value, dims=dims)
-        case Exact():
-            return replace(value, dims=dims, biased=None)
+        case Tensor() | Input() | Exact():
+            view = value.view.reshaped(dims)
+            if view is None:
+                if isinstance(value, Tensor):
+                    return hosted(state, node, args, f"would move data, to {list(dims)}")
+                raise Refusal(f"makes {list(dims)} of {list(value.dims)}: it would move data")
+            if isinstance(value, Exact):
+                return replace(value, view=view, biased=None)
+            return replace(value, view=view)
         case Scaled():
             return replace(value, array=value.array.reshape(dims), view=node.outputs[0])
         case Constant(array=np.ndarray()):
@@ -153,17 +259,6 @@ def _reshaped(node: Node, value: Value, dims: Dims) -> Value:
             return replace(value, array=value.array.reshape(dims))
         case _:
             return value
-
-
-def _axes(node: Node, args: Args, key: str) -> tuple[int, ...] | None:
-    """A list of numbers: an attribute in old opsets, input 1 in new ones."""
-    listed = node.numbers(key)
-    array = constant(node, args, 1, key)
-    if array is None:
-        return listed
-    if array.ndim > 1 or array.dtype.kind != "i" or array.size > _LARGEST_RANK:
-        raise Refusal(f"{key} must be a list of at most {_LARGEST_RANK} whole numbers")
-    return tuple(int(n) for n in array.flat)
 
 
 def _normal(axes: tuple[int, ...], rank: int) -> set[int]:

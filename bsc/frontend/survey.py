@@ -16,15 +16,17 @@ from typing import cast
 import onnx
 
 from bsc.errors import ModelError
-from bsc.frontend import elementwise, host, linear, pools, quantize, shapes
-from bsc.frontend.builder import Builder, check_size
+from bsc.frontend import elementwise, folding, host, linear, pads, pools, quantize, shapes
+from bsc.frontend.builder import Builder, check_size, layout_of
 from bsc.frontend.given import Given, GivenShapes
 from bsc.frontend.graph import Declared, Dims, Graph, Node
 from bsc.frontend.host import check_known, check_stays_on_host, hosted, is_fused
+from bsc.frontend.layouts import channels_last
 from bsc.frontend.load import load, opset_of
+from bsc.frontend.moves import feature_map
 from bsc.frontend.problems import Problems, Refusal, quoted, text
 from bsc.frontend.read import read_graph
-from bsc.frontend.registry import IMPORTERS, Args, Importer, State
+from bsc.frontend.registry import IMPORTERS, Args, Importer, Results, State
 from bsc.frontend.values import (
     Constant,
     Exact,
@@ -36,9 +38,10 @@ from bsc.frontend.values import (
     Unknown,
     Value,
 )
+from bsc.frontend.views import View
 
 # Their importers register themselves when they are imported.
-_OPERATORS = (elementwise, host, linear, pools, quantize, shapes)
+_OPERATORS = (elementwise, folding, host, linear, pads, pools, quantize, shapes)
 
 _QUANTIZERS = ("QuantizeLinear", "DequantizeLinear")
 
@@ -88,7 +91,7 @@ def survey(source: str | Path | onnx.ModelProto, given: Given | None = None) -> 
     values = _walk(graph, opset, state, problems, is_float)
     check_stays_on_host(graph, state, problems)
     problems.sort()
-    results = () if is_float else _results(graph, values, problems)
+    results = () if is_float else _results(graph, values, state, problems)
     return Survey(graph, opset, state, values, results, problems)
 
 
@@ -168,15 +171,17 @@ def _walk(
         name: Unknown(f"tensor {quoted(name)}") if constant is None else constant
         for name, constant in graph.constants.items()
     }
+    last = channels_last(graph)
     for declared in graph.inputs:
         subject = f"graph input {quoted(declared.name)}"
         values[declared.name] = Unknown(subject)
         with problems.at(subject):
-            values[declared.name] = _input(declared, subject, problems)
+            found = _input(declared, subject, problems)
+            values[declared.name] = replace(found, channels_last=declared.name in last)
     for node in graph.nodes:
         if node.op_type == "Constant":
             continue
-        value: Value
+        value: Results
         try:
             args = _arguments(node, values)
             if is_float:
@@ -191,9 +196,11 @@ def _walk(
             state.refused[node.index] = str(e)
             problems.add(str(e), e.node or node)
             value = Unknown(node.subject)
-        for name in filter(None, node.outputs):
+        each = value if isinstance(value, tuple) else (value,) * len(node.outputs)
+        for name, result in zip(node.outputs, each, strict=False):
             # The first one who makes a tensor counts; that there is another has been noted.
-            values.setdefault(name, value)
+            if name:
+                values.setdefault(name, result)
     return values
 
 
@@ -227,7 +234,7 @@ def _input(declared: Declared, subject: str, problems: Problems) -> Input:
     check_size(fixed)
     if fixed and fixed[0] != 1:
         raise Refusal(f"has a batch of {fixed[0]} in {list(fixed)}: 1 is accepted")
-    return Input(declared.name, declared.type, fixed, fixed)
+    return Input(declared.name, declared.type, fixed, View.flat(fixed))
 
 
 def _not_fixed(name: str, dims: tuple[int | str | None, ...]) -> str:
@@ -249,7 +256,7 @@ def _not_fixed(name: str, dims: tuple[int | str | None, ...]) -> str:
     return f"{', '.join(found)}: fix it in the model, or give {shapes}"
 
 
-def _float(node: Node, args: Args, opset: int, state: State) -> Value:
+def _float(node: Node, args: Args, opset: int, state: State) -> Results:
     """A node of a model that is not quantized: only its operator can be judged."""
     if node.op_type not in IMPORTERS:
         check_known(node, opset)
@@ -262,7 +269,10 @@ def _float(node: Node, args: Args, opset: int, state: State) -> Value:
     raise Missing(Unknown("the model, which is not quantized"))
 
 
-def _import(node: Node, args: Args, opset: int, state: State) -> Value:
+def _import(node: Node, args: Args, opset: int, state: State) -> Results:
+    if folding.is_folded(node, args):
+        state.reasons[node.index] = "computed from constants by the compiler"
+        return folding.folded(node, args, opset)
     importer = IMPORTERS.get(node.op_type)
     if importer is None:
         check_known(node, opset)
@@ -276,7 +286,7 @@ def _import(node: Node, args: Args, opset: int, state: State) -> Value:
     return importer(state, node, args)
 
 
-def _behind_host(importer: Importer, node: Node, args: Args, state: State) -> Value:
+def _behind_host(importer: Importer, node: Node, args: Args, state: State) -> Results:
     """A node that the array could run, if it did not read what the host computes."""
     renaming = node.op_type in host.RENAMING
     try:
@@ -295,8 +305,9 @@ def _behind_host(importer: Importer, node: Node, args: Args, state: State) -> Va
     return replace(hosted(state, node, args), back=back)
 
 
-def _check_declared(node: Node, value: Value, graph: Graph) -> None:
+def _check_declared(node: Node, results: Results, graph: Graph) -> None:
     """Raises Refusal if the file says another shape than the one that comes out."""
+    value = results[0] if isinstance(results, tuple) else results
     if isinstance(value, Tensor | Exact) and node.outputs:
         declared = graph.declared.get(node.outputs[0])
         if declared is not None and declared.known not in (None, value.dims):
@@ -307,17 +318,28 @@ def _check_declared(node: Node, value: Value, graph: Graph) -> None:
 
 
 def _results(
-    graph: Graph, values: Mapping[str, Value], problems: Problems
+    graph: Graph, values: Mapping[str, Value], state: State, problems: Problems
 ) -> tuple[Tensor, ...]:
-    """The tensors of the array that the graph's outputs are made of."""
+    """The tensors of the array that the graph's outputs are made of, as the host reads them."""
     found: dict[str, Tensor] = {}
     for name in graph.outputs:
         with problems.at(f"graph output {quoted(name)}"):
             for tensor in _sources(values.get(name)):
-                found[tensor.name] = tensor
+                found[tensor.name] = _readable(state, tensor)
     if not found and not problems:
         problems.add("no output depends on a quantized tensor: nothing to compute")
     return tuple(found.values())
+
+
+def _readable(state: State, tensor: Tensor) -> Tensor:
+    """The quantized tensor of the model that `tensor` is, so that the host can read it."""
+    if tensor.name in state.made:
+        raise Refusal(
+            f"is tensor {quoted(tensor.name)}, which no QuantizeLinear has made: a "
+            "QuantizeLinear and a DequantizeLinear are expected after it"
+        )
+    whole = replace(tensor, view=state.quantized.get(tensor.name, tensor.view))
+    return whole if layout_of(whole.view) else feature_map(state, whole)
 
 
 def _sources(value: Value | None) -> tuple[Tensor, ...]:

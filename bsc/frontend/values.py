@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from xdsl.dialects.builtin import TensorType
 from xdsl.ir import SSAValue
@@ -20,8 +20,10 @@ from xdsl.ir import SSAValue
 from bsc.dialects.qnn_attributes import EpilogueAttr, position_of, shape_of
 from bsc.dialects.qnn_base import ComputeOp, Shape
 from bsc.frontend.graph import Constant, Dims, Node
-from bsc.frontend.problems import Refusal, quoted
+from bsc.frontend.problems import Refusal
 from bsc.frontend.tensors import Array
+from bsc.frontend.views import View
+from bsc.numerics import INT8_MAX, INT8_MIN
 
 
 @dataclass(frozen=True)
@@ -42,13 +44,23 @@ class Missing(Exception):
 
 @dataclass(frozen=True)
 class Input:
-    """A graph input that the array has not got yet; `dims` are those after reshapes,
-    `given` those that the host has."""
+    """A graph input that the array has not got yet.
+
+    The host has it with the dimensions `given`; `view` says how reshapes and transposes read
+    those elements, as if they were a value of 1 x 1 x 1 x size.  `channels_last` is set if the
+    model takes it to NCHW itself, so that the channels come last here.
+    """
 
     name: str
     type: str
-    dims: Dims
     given: Dims
+    view: View
+    channels_last: bool = False
+
+    @property
+    def dims(self) -> Dims:
+        """The dimensions, after reshapes."""
+        return self.view.dims
 
 
 @dataclass(frozen=True)
@@ -75,14 +87,20 @@ class Tensor:
     """An int8 tensor on the array: the quantized ONNX tensor `name`, or, if `real`, what
     DequantizeLinear makes of it.
 
-    `dims` are what ONNX thinks it is.  Its elements in ONNX's order are always those of
-    `value`, a 1 x H x W x C tensor, in the order C, H, W; a reshape changes `dims` only.
+    `view` says where in the value each element of the ONNX tensor lies.  `type` is what ONNX
+    has: an int8, or a uint8 whose zero point is 128.
     """
 
     name: str
     value: SSAValue
-    dims: Dims
+    view: View
     real: bool
+    type: str = "int8"
+
+    @property
+    def dims(self) -> Dims:
+        """The dimensions, as ONNX has them."""
+        return self.view.dims
 
     @property
     def shape(self) -> Shape:
@@ -94,15 +112,13 @@ class Tensor:
         """The position of the numbers."""
         return position_of(self.value.type)
 
-    def feature_map(self) -> Shape:
-        """(1, H, W, C), if that is what ONNX sees too.  Raises Refusal if it is not."""
-        _, h, w, c = self.shape
-        if self.dims != (1, c, h, w):
-            raise Refusal(
-                f"tensor {quoted(self.name)} is read as {list(self.dims)}, but its data lie "
-                f"as {[1, c, h, w]}: a reshape here would have to move data"
-            )
-        return self.shape
+
+class Weights(NamedTuple):
+    """What a product multiplies by and adds: COUT x KH x KW x CIN, and the positions."""
+
+    array: Array
+    pos: int
+    bias: int | None
 
 
 Maker: TypeAlias = Callable[[TensorType, EpilogueAttr | None], ComputeOp]
@@ -113,30 +129,47 @@ Maker: TypeAlias = Callable[[TensorType, EpilogueAttr | None], ComputeOp]
 class Exact:
     """An exact result of `node`, which no QuantizeLinear has rounded yet.
 
-    `shape` is what the operation yields, `lo` and `hi` are the bounds that relus and clips
-    have set.  `biased`, on products without a bias, adds one.  `bound` is the largest
-    magnitude, as an integer, that occurs before the rounding; 0 if nothing is added up.
-    `weights`, of products, are COUT x KH x KW x CIN.
+    `view` says how the value that the operation yields is read, `lo` and `hi` are the bounds
+    that relus and clips have set.  `biased`, on products without a bias, adds one.  `bound` is
+    the largest magnitude, as an integer, that occurs before the rounding; 0 if nothing is
+    added up.  `whole` is a position at which the elements are int8 without any rounding, if
+    there is one.  `weights` are those of products.  `padded` is what a Pad puts zeros around,
+    seen as N, C, H, W, and how many.
     """
 
     node: Node
-    shape: Shape
-    dims: Dims
+    view: View
     make: Maker
     bound: int = 0
     lo: float = -math.inf
     hi: float = math.inf
+    whole: int | None = None
     biased: Callable[[Scaled], Exact] | None = None
-    weights: Array | None = None
+    weights: Weights | None = None
+    padded: tuple[Tensor, tuple[int, int, int, int]] | None = None
+
+    @property
+    def dims(self) -> Dims:
+        """The dimensions, as ONNX has them."""
+        return self.view.dims
+
+    @property
+    def shape(self) -> Shape:
+        """(1, H, W, C)."""
+        return self.view.shape
 
     def clipped(self, lo: float, hi: float) -> Exact:
         """The same, clipped to [lo, hi] once more."""
-        return replace(
-            self,
-            lo=min(max(self.lo, lo), hi),
-            hi=min(max(self.hi, lo), hi),
-            biased=None,
-        )
+        lo, hi = min(max(self.lo, lo), hi), min(max(self.hi, lo), hi)
+        whole = self.whole if self.whole is not None and _keep(lo, hi, self.whole) else None
+        return replace(self, lo=lo, hi=hi, whole=whole, biased=None, padded=None)
+
+
+def _keep(lo: float, hi: float, pos: int) -> bool:
+    """Whether int8 numbers at position `pos` are such numbers after a clip, too."""
+    low, high = math.ldexp(lo, pos), math.ldexp(hi, pos)
+    lowest = low <= INT8_MIN or (low <= INT8_MAX and low.is_integer())
+    return lowest and (high >= INT8_MAX or (high >= INT8_MIN and high.is_integer()))
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ end up as the explicit padding of a `Window`, with which nothing is left to inte
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 from bsc.frontend.graph import Node
 from bsc.frontend.problems import Refusal
@@ -16,8 +17,17 @@ _LARGEST = 2**16
 """Kernels, strides and padding beyond this are mistakes, not networks."""
 
 
-def window_of(node: Node, kernel: Sequence[int], rows: int, cols: int) -> Window:
-    """The window of `node` with `kernel` = (KH, KW) over an input of rows x cols.
+Pads: TypeAlias = tuple[int, int, int, int]
+"""Above, left, below and right, as ONNX has them."""
+
+NO_PADS: Pads = (0, 0, 0, 0)
+
+
+def window_of(
+    node: Node, kernel: Sequence[int], rows: int, cols: int, more: Pads = NO_PADS
+) -> Window:
+    """The window of `node` with `kernel` = (KH, KW) over an input of rows x cols, which a Pad
+    before the node has given `more` zeros around.
 
     Raises Refusal for lists of a wrong length or values that make no sense.
     """
@@ -27,9 +37,8 @@ def window_of(node: Node, kernel: Sequence[int], rows: int, cols: int) -> Window
     mode = node.word("auto_pad", "NOTSET")
     pads = _list(node, "pads", 0, (0, 0, 0, 0))
     if mode in ("SAME_UPPER", "SAME_LOWER"):
-        h, w = (
-            _same(node, mode, axis, size) for axis, size in zip(axes, (rows, cols), strict=True)
-        )
+        sizes = (rows + more[0] + more[2], cols + more[1] + more[3])
+        h, w = (_same(node, mode, axis, size) for axis, size in zip(axes, sizes, strict=True))
         pads = (h[0], w[0], h[1], w[1])
     elif mode not in ("NOTSET", "VALID"):
         raise Refusal(
@@ -38,6 +47,7 @@ def window_of(node: Node, kernel: Sequence[int], rows: int, cols: int) -> Window
         )
     if mode != "NOTSET" and any(node.numbers("pads") or ()):
         raise Refusal(f"has both auto_pad = {mode} and pads: one of them is accepted")
+    pads = [a + b for a, b in zip(pads, more, strict=True)]
     return fitting(Window.of(kernel, strides, dilations, pads), rows, cols)
 
 

@@ -22,13 +22,30 @@ from bsc.prepare import prepare
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "producers"
 
 AGREEING = (
+    "brevitas-int8-bias8",
+    "brevitas-int8",
+    "brevitas-unbiased",
+    "keras-tensorflow-branches-qdq-int8",
+    "keras-tensorflow-dense-qdq-int8",
+    "keras-tensorflow-mobilenetv2-qdq-int8",
+    "keras-tensorflow-small-qdq-int8",
+    "keras-tensorflow-small-qdq-uint8",
+    "quark-torch-grouped",
     "quark-torch-normalized",
     "quark-torch-relu6",
+    "quark-torch-shuffle",
+    "torch-dynamo-grouped-qdq-int8",
     "torch-dynamo-padded-qdq-int8",
     "torch-dynamo-relu6-qdq-int8",
+    "torch-dynamo-shuffle-qdq-int8",
     "torch-dynamo-small-qdq-int8",
+    "torch-dynamo-small-qdq-uint8",
+    "torch-torchscript-grouped-qdq-int8",
+    "torch-torchscript-padded-qdq-int8",
     "torch-torchscript-relu6-qdq-int8",
+    "torch-torchscript-shuffle-qdq-int8",
     "torch-torchscript-small-qdq-int8",
+    "torch-torchscript-small-qdq-uint8",
 )
 """The models that are accepted."""
 

@@ -152,7 +152,9 @@ def input_not_dequantized(net: Net):
     net.node("Conv").input[0] = net.node("QuantizeLinear").output[0]
 
 
-@refused(r"\(Add\): reads the constant 'dequantizelinear_.*' where an activation is expected")
+@refused(
+    r"\(Add\): reads constant 'w_.*' of shape \[5, 4\] beside \[1, 4, 5, 5\]: one number, or"
+)
 def add_of_a_constant(net: Net):
     net.node("Add").input[1] = net.node("Gemm").input[1]
 
@@ -230,9 +232,17 @@ def zero_point(net: Net):
     net.set(net.node("QuantizeLinear", 1).input[2], number(3, "i1"))
 
 
-@refused(r"zero point 'zero_.*' is uint8: int8 with zero point 0 is accepted \(quantize with")
+@refused(
+    r"zero point 'zero_.*' is 127: only 128 is accepted for uint8 \(the same as int8 with 0"
+)
 def zero_point_uint8(net: Net):
-    net.set(net.node("QuantizeLinear", 1).input[2], number(128, "u1"))
+    net.set(net.node("QuantizeLinear", 1).input[2], number(127, "u1"))
+
+
+@refused(r"\(DequantizeLinear\): zero point 'other' is uint8, but the tensor is int8")
+def zero_point_of_another_type(net: Net):
+    net.model.graph.initializer.append(numpy_helper.from_array(number(128, "u1"), "other"))
+    net.maker(net.node("MaxPool").input[0]).input[2] = "other"
 
 
 @refused("has no zero point and makes uint8, its default: give it an int8 zero point of 0")

@@ -53,7 +53,16 @@ STANDS_ON = {
     "sim": {"asm", "arch", "numerics", "geometry", "errors"},
     "cost": {"asm", "arch", "numerics", "geometry", "errors"},
     "dialects": {"asm", "arch", "numerics", "geometry", "errors", "suggest"},
-    "frontend": {"dialects", "asm", "arch", "numerics", "geometry", "errors", "suggest"},
+    "frontend": {
+        "dialects",
+        "asm",
+        "arch",
+        "numerics",
+        "geometry",
+        "errors",
+        "suggest",
+        "sessions",
+    },
     "oracle": {"numerics", "geometry", "errors", "sessions"},
     "prepare": {"errors", "sessions"},
 }
