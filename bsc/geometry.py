@@ -76,7 +76,7 @@ class Span(NamedTuple):
 
 @dataclass(frozen=True)
 class Axis:
-    """A sliding window along one axis."""
+    """A sliding window along one axis.  With a stride of 0 all outputs read the same."""
 
     kernel: int = 1
     stride: int = 1

@@ -13,10 +13,16 @@ from xdsl.utils.exceptions import VerifyException
 
 from bsc.dialects.qnn_attributes import EpilogueAttr, position_of, shape_of
 from bsc.dialects.qnn_base import ComputeOp, Operand, Read, Shape
+from bsc.geometry import Axis, Window
 
 
 class BinaryOp(ComputeOp):
-    """Two tensors of one shape, element by element."""
+    """
+    Two tensors, element by element.
+
+    A single row or column of the second one stands for all: a number for each channel is
+    1 x 1 x 1 x C.
+    """
 
     lhs = operand_def(TensorType)
     rhs = operand_def(TensorType)
@@ -37,16 +43,25 @@ class BinaryOp(ComputeOp):
         )
 
     def reads(self) -> tuple[Read, ...]:
-        return (Read(self.lhs), Read(self.rhs))
+        return (Read(self.lhs), Read(self.rhs, self.repeats))
+
+    @property
+    def repeats(self) -> Window:
+        """How the output lies over the second operand: stride 0 where one row or column of
+        it is read again and again."""
+        (_, h, w, _), own = shape_of(self.rhs.type), self.shape
+        return Window(Axis(stride=int(h == own[1])), Axis(stride=int(w == own[2])))
 
     def expected_shape(self) -> Shape:
         return shape_of(self.lhs.type)
 
     def verify_operands(self) -> None:
-        if shape_of(self.lhs.type) != shape_of(self.rhs.type):
+        first, second = shape_of(self.lhs.type), shape_of(self.rhs.type)
+        sizes = zip(first[1:3], second[1:3], strict=True)
+        if first[3] != second[3] or any(b not in (a, 1) for a, b in sizes):
             raise VerifyException(
-                f"operands differ in shape: {shape_of(self.lhs.type)}, "
-                f"{shape_of(self.rhs.type)}"
+                f"operands differ in shape: {first}, {second}; the second may have a single "
+                "row or column that stands for all"
             )
 
 

@@ -116,6 +116,9 @@ def _fold_requantize(user: RequantizeOp, order: dict[Operation, int]) -> None:
 def _fold_add(user: AddOp, order: dict[Operation, int]) -> None:
     """Fold an add into the later of its producers, so that the other operand is there."""
     found: list[tuple[WeightedOp, SSAValue]] = []
+    if shape_of(user.lhs.type) != shape_of(user.rhs.type):
+        # A residual has a number for each output.
+        return
     for value, other in ((user.lhs, user.rhs), (user.rhs, user.lhs)):
         producer = value.owner
         if (

@@ -7,7 +7,8 @@ the first element that is used, in its own row of the grid if that has one, and 
 field that is not used at all (1 for a stride or dilation of a window).  That is also what
 is shortest in print.  Only the width of a column without channels is always 0.  Buffers
 have no more addresses than come into use, a stride of the iterations is left out if there
-is one iteration, and an average divides by the `window` if there is no padding.
+is one iteration, likewise strides of a second operand that are 1, and an average divides by
+the `window` if there is no padding.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ Used = npt.NDArray[np.bool_]
 Arrays = Mapping[str, IntArray]
 
 _WIDTHS = ("w", "wl", "wr")
-_PAIRS = ("s", "d")
+_PAIRS = ("s", "d", "s2")
 _STEPS = ("hstep", "cstep")
 _NEIGHBOURS = (("memtile", "w", 0), ("left", "wl", -1), ("right", "wr", 1))
 
@@ -108,6 +109,8 @@ def _corrections(instr: Instr, arrays: Arrays) -> dict[str, Value | str | None]:
             found[name] = _as_value(name, wanted)
     if instr.fields.get("count", "window") != "window" and not _pads(arrays):
         found["count"] = "window"
+    if "s2" in instr.fields and bool((arrays["s2"] == 1).all()):
+        found["s2"] = None
     if instr.fields.get("rounding") == Rounding.HALF_EVEN.value:
         found["rounding"] = None
     return found
@@ -262,6 +265,8 @@ def _elementwise(instr: Instr, a: Arrays) -> dict[str, Used]:
     column = (w > 0) & _some(c > 0, 1)
     cores = np.broadcast_to((w > 0)[:, None, :], c.shape)
     found = {"w": column, "c": cores, "cin": cores & (c > 0)}
+    if "s2" in a:
+        found["s2"] = _second(a, column)
     return found | _window(a, column) if "k" in a else found
 
 
@@ -269,10 +274,15 @@ def _window(a: Arrays, columns: Used) -> dict[str, Used]:
     """The geometry of the columns that compute; a stride leads to a second output, a
     dilation to a second tap."""
     some = _some(columns, 1)
-    s = np.stack([some & (a["h"] > 1), _some(columns & (a["w"] > 1), 1)], axis=1)
     return {
         **dict.fromkeys(("win", "pl", "pr"), columns),
         **dict.fromkeys(("hin", "pt", "pb"), some),
-        "s": s,
+        "s": _second(a, columns),
         "d": a["k"] > 1,
     }
+
+
+def _second(a: Arrays, columns: Used) -> Used:
+    """Whether there is a second row, and a second column, of output for a stride to lead to."""
+    rows = _some(columns, 1) & (a["h"] > 1)
+    return np.stack([rows, _some(columns & (a["w"] > 1), 1)], axis=1)

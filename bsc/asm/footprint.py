@@ -271,7 +271,7 @@ def _compute(fields: Fields) -> list[Extent]:
         summed = 1 if instr.mnemonic == "MAXPOOL" else 4
         return [
             *_slots(instr, "in", taken * inputs, False),
-            *_slots(instr, "in2", pixels * inputs, False),
+            *_slots(instr, "in2", _second_pixels(fields) * inputs, False),
             *_slots(instr, "part", pixels * inputs * summed, False),
             *_slots(instr, "out", pixels * channels * element, True),
         ]
@@ -290,6 +290,15 @@ def _compute(fields: Fields) -> list[Extent]:
     if "acc" in instr.fields:
         found.append(_buffer(accumulators, outputs * 4, True, Turn()))
     return found
+
+
+def _second_pixels(fields: Fields) -> int:
+    """Pixels of a second operand, of which one row or column may stand for all."""
+    h, w = fields.most("h"), fields.most("w")
+    if "s2" not in fields.instr.fields:
+        return h * w
+    rows, columns = fields["s2"][0].tolist()
+    return (h if rows else min(h, 1)) * (w if columns else min(w, 1))
 
 
 def _weight_bytes(fields: Fields) -> int:

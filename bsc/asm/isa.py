@@ -185,6 +185,12 @@ _PAIRWISE = (
     *_OUT_BOX,
     Field("c", "channels", axes=_GRID, varies=True),
     _FEWER,
+    Field(
+        "s2",
+        "strides of the second operand, 1 or 0: with 0 one row, or one column, stands for all",
+        axes=_PAIR,
+        optional=True,
+    ),
     Field("xpos", "position of the first operand", _P),
     Field("ypos", "position of the second operand", _P),
     *_POST,

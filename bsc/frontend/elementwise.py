@@ -15,6 +15,7 @@ from xdsl.dialects.builtin import TensorType
 
 from bsc.dialects import qnn
 from bsc.dialects.qnn_attributes import EpilogueAttr
+from bsc.frontend.broadcast import paired
 from bsc.frontend.graph import Constant, Node
 from bsc.frontend.linear import scaled_channels
 from bsc.frontend.moves import feature_map
@@ -148,16 +149,8 @@ def mul(state: State, node: Node, args: Args) -> Value:
 
 
 def _equals(state: State, node: Node, args: Args) -> tuple[Tensor, Tensor]:
-    """Both inputs.  Raises Refusal unless they have one shape, and can lie alike."""
-    a, b = activation(state, node, args), activation(state, node, args, 1)
-    if a.dims != b.dims:
-        raise Refusal(
-            f"has inputs of shapes {list(a.dims)} and {list(b.dims)}: equal shapes are "
-            "accepted, nothing is broadcast"
-        )
-    if a.view.same(b.view):
-        return a, b
-    return feature_map(state, a), feature_map(state, b)
+    """Both inputs, as the array pairs their elements."""
+    return paired(state, activation(state, node, args), activation(state, node, args, 1))
 
 
 @imports("Concat")

@@ -25,6 +25,7 @@ def kernel_fields(
         return _weighted(op, fields, block)
     if isinstance(op, qnn.BinaryOp):
         fields["ypos"] = position_of(op.rhs.type)
+        fields["s2"] = (op.repeats.h.stride, op.repeats.w.stride)
         return fields, ("in", "in2")
     if isinstance(op, qnn.GlobalAvgPoolOp):
         fields["count"] = "window"

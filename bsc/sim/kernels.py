@@ -290,10 +290,22 @@ def _pairwise(machine: Machine, r: Resolved, i: int, row: int, col: int) -> Iter
         return
     fewer = _inputs(r, i, row, col)
     a = _take_some(core, r.slot("in", i), shape, fewer, np.int8, r.number("xpos"))
-    b = _take_some(core, r.slot("in2", i), shape, fewer, np.int8, r.number("ypos"))
+    second = _second_shape(r, i, shape)
+    b = _take_some(core, r.slot("in2", i), second, fewer, np.int8, r.number("ypos"))
     combine = numerics.add if r.instr.mnemonic == "ADD" else numerics.mul
     out = _finish(r, *combine(a, r.number("xpos"), b, r.number("ypos")))
     yield _give_rounded(core, r, i, out)
+
+
+def _second_shape(r: Resolved, i: int, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape of a second operand, of which one row or column may stand for all."""
+    if not r.has("s2"):
+        return shape
+    strides = tuple(r.at("s2", i).tolist())
+    if not set(strides) <= {0, 1}:
+        raise BscError(f"strides of the second operand are 0 or 1, not s2={list(strides)}")
+    n, h, w, c = shape
+    return n, h if strides[0] else 1, w if strides[1] else 1, c
 
 
 def _copy(machine: Machine, r: Resolved, i: int, row: int, col: int) -> Iterator[Put]:

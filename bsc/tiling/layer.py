@@ -255,10 +255,13 @@ class LayerShape:
 
 def natural_spread(columns: Spread, window: Window, all_channels: bool, shape: HWC) -> Spread:
     """The spread of an input that matches a spread of the output: each column holds the
-    pixels under its outputs, so that it reads little from its neighbours."""
+    pixels under its outputs, so that it reads little from its neighbours.  What all outputs
+    read is in every memtile."""
     if columns.axis is SpreadAxis.C:
         return Spread(SpreadAxis.ALL) if all_channels else columns
     stride, width = window.w.stride, shape[1]
+    if not stride:
+        return Spread(SpreadAxis.ALL)
     last = max(i for i, size in enumerate(lengths(columns.bounds)) if size) + 1
     bounds = [min(b * stride, width) for b in columns.bounds[:last]]
     return Spread(SpreadAxis.W, (*bounds, *[width] * (len(columns.bounds) - last)))

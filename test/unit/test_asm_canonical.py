@@ -140,6 +140,14 @@ _REFUSED = [
         "pt=0 pb=0 pl=0 pr=0 xpos=3 post=round(3)",
         r"s: write \[1,1\]",
     ),
+    (
+        "MUL iteration 1 in=0 in2=32 out=64 h=1 w=3 c=8 s2=[0,0] xpos=3 ypos=3 post=round(3)",
+        r"s2: write \[1,0\]",
+    ),
+    (
+        "ADD iteration 1 in=0 in2=32 out=64 h=2 w=3 c=8 s2=[1,1] xpos=3 ypos=3 post=round(3)",
+        "s2 is of no use",
+    ),
 ]
 
 

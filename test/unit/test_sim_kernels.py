@@ -248,6 +248,25 @@ def test_pointwise(seed: int, h: int, w: int, c: int, fewer: int) -> None:
         _equal(core, numerics.requantize(values, pos, Requant(2, -9, 99)), 2)
 
 
+@given(seeds, st.integers(1, 6), st.integers(1, 6), st.integers(1, 9), st.booleans())
+def test_a_second_operand_that_repeats(seed: int, h: int, w: int, c: int, rows: bool) -> None:
+    """One row, or one column, or one pixel that stands for all."""
+    rng = np.random.default_rng(seed)
+    strides = (int(not rows), int(rng.integers(0, 2 if rows else 1)))
+    sizes = [n if stride else 1 for n, stride in zip((h, w), strides, strict=True)]
+    a, b = _ints(rng, 1, h, w, c), _ints(rng, 1, *sizes, c)
+    # Where there is one output there is nothing to repeat.
+    s2 = [stride if n > 1 else 1 for n, stride in zip((h, w), strides, strict=True)]
+    field = "" if s2 == [1, 1] else f" s2=[{s2[0]},{s2[1]}]"
+    fields = f"in={IN} in2={IN2} out={OUT} h={h} w={w} c={c} xpos=4 ypos=6 post=round(2)"
+    for name, combine in (("ADD", numerics.add), ("MUL", numerics.mul)):
+        machine, core = _machine()
+        core.put(IN, int8_data(a, 4)).do()
+        core.put(IN2, int8_data(b, 6)).do()
+        _run(machine, f"{name} iteration 1 {fields}{field}")
+        _equal(core, numerics.requantize(*combine(a, 4, b, 6), Requant(2)), 2)
+
+
 # What does not agree ------------------------------------------------------------------------
 
 _CONV = (
@@ -308,3 +327,11 @@ def test_weights_of_another_mask_are_an_error() -> None:
     core.put(W, Data(packed, WEIGHTS)).do()
     with pytest.raises(BscError, match="Γ has 0 blocks"):
         _run(machine, _CONV)
+
+
+def test_strides_of_a_second_operand_do_not_skip() -> None:
+    machine, core = _machine()
+    core.put(IN, int8_data(np.ones((1, 2, 2, 8), np.int8), 4)).do()
+    text = f"MUL iteration 1 in={IN} in2={IN2} out={OUT} h=2 w=2 c=8 s2=[2,1] xpos=4 ypos=6"
+    with pytest.raises(BscError, match=r"strides of the second operand are 0 or 1"):
+        _run(machine, f"{text} post=round(2)")

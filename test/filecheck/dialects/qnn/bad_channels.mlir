@@ -27,11 +27,29 @@
 
 // -----
 
-// There is no broadcasting.
-// CHECK: Operation does not verify: operands differ in shape: (1, 4, 4, 8), (1, 1, 1, 8)
-%a, %b = "test.op"() : () -> (tensor<1x4x4x8xi8, #qnn.pos<5>>, tensor<1x1x1x8xi8, #qnn.pos<5>>)
+// One row may stand for all, two may not.
+// CHECK: Operation does not verify: operands differ in shape: (1, 4, 4, 8), (1, 2, 4, 8); the second may have a single row or column that stands for all
+%a, %b = "test.op"() : () -> (tensor<1x4x4x8xi8, #qnn.pos<5>>, tensor<1x2x4x8xi8, #qnn.pos<5>>)
 %y = qnn.mul %a, %b
-   : (tensor<1x4x4x8xi8, #qnn.pos<5>>, tensor<1x1x1x8xi8, #qnn.pos<5>>)
+   : (tensor<1x4x4x8xi8, #qnn.pos<5>>, tensor<1x2x4x8xi8, #qnn.pos<5>>)
+  -> tensor<1x4x4x8xi8, #qnn.pos<5>>
+
+// -----
+
+// A single channel does not stand for all.
+// CHECK: Operation does not verify: operands differ in shape: (1, 4, 4, 8), (1, 4, 4, 1); the second may
+%a, %b = "test.op"() : () -> (tensor<1x4x4x8xi8, #qnn.pos<5>>, tensor<1x4x4x1xi8, #qnn.pos<5>>)
+%y = qnn.add %a, %b
+   : (tensor<1x4x4x8xi8, #qnn.pos<5>>, tensor<1x4x4x1xi8, #qnn.pos<5>>)
+  -> tensor<1x4x4x8xi8, #qnn.pos<5>>
+
+// -----
+
+// What is repeated stands on the right.
+// CHECK: Operation does not verify: operands differ in shape: (1, 1, 1, 8), (1, 4, 4, 8); the second may
+%a, %b = "test.op"() : () -> (tensor<1x1x1x8xi8, #qnn.pos<5>>, tensor<1x4x4x8xi8, #qnn.pos<5>>)
+%y = qnn.mul %a, %b
+   : (tensor<1x1x1x8xi8, #qnn.pos<5>>, tensor<1x4x4x8xi8, #qnn.pos<5>>)
   -> tensor<1x4x4x8xi8, #qnn.pos<5>>
 
 // -----

@@ -1,0 +1,58 @@
+"""Operators beyond those of the paper's networks, from ONNX to the program, bit for bit.
+
+Random shapes, positions, machines and splits; every tensor that the program makes is
+onnxruntime's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import onnx
+import pytest
+from qdq_models import QdqBuilder, Signal
+from varied_networks import outcome_of, random_arch, random_specs
+
+from bsc.arch import Arch
+
+
+def assert_all_agree(network: Callable[[int], onnx.ModelProto], seeds: range) -> None:
+    """Every network compiles for its machine, or at least for one with more memory."""
+    for seed in seeds:
+        model = network(seed)
+        outcome = outcome_of(model, random_arch(seed), random_specs(seed))
+        if outcome.kind == "refused":
+            outcome = outcome_of(model, Arch("roomy", rows=3, cols=4))
+        assert outcome.kind == "ok", f"seed {seed}: {outcome.reason}"
+
+
+def some_map(b: QdqBuilder) -> Signal:
+    """A feature map of any size that the array has made."""
+    cin, h, w, cout = (int(n) for n in b.rng.integers(1, [6, 14, 14, 33]))
+    x = b.input((1, cin, h, w))
+    return b.conv(x, cout, (3, 3), pads=(1, 1, 1, 1), activation=[None, "Relu"][cin % 2])
+
+
+def excited(seed: int) -> onnx.ModelProto:
+    """Squeeze and excite: a map times, or plus, numbers for each channel, for each row of
+    them, or for each column."""
+    b = QdqBuilder(seed)
+    x = some_map(b)
+    channels, h, w = x.dims[1:]
+    match int(b.rng.integers(0, 3)):
+        case 0:
+            gate = b.conv(b.conv(b.global_pool(x), 5, activation="Relu"), channels)
+        case 1:
+            gate = b.pool("AveragePool", x, (1, w))._replace(dims=(1, channels, h, 1))
+        case _:
+            gate = b.pool("MaxPool", x, (h, 1))
+    op_type = ["Add", "Mul"][int(b.rng.integers(0, 2))]
+    names = [x.name, gate.name] if b.rng.random() < 0.5 else [gate.name, x.name]
+    pos = min(x.pos, gate.pos) - 1 if op_type == "Add" else x.pos + gate.pos - 7
+    y = b.quantize(b.node(op_type, names), x.dims, pos)
+    return b.model(b.conv(y, 9, (3, 3), pads=(1, 1, 1, 1)))
+
+
+@pytest.mark.parametrize("seeds", [range(0, 6), range(6, 12)])
+def test_squeeze_and_excite(seeds: range):
+    assert_all_agree(excited, seeds)
