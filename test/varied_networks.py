@@ -150,6 +150,12 @@ def compiled(model: onnx.ModelProto, arch: Arch, specs: str = PIPELINE) -> tuple
     return print_program(build_program(module), comments(module)), weights_of(module)
 
 
+def specs_with(options: Mapping[str, str]) -> str:
+    """The pipeline with options for some of its passes."""
+    passes = NAMED_PIPELINES[PIPELINE]
+    return ",".join(f"{p}{{{options[p]}}}" if p in options else p for p in passes)
+
+
 def random_specs(seed: int) -> str:
     """The pipeline with blocks and splits drawn at random, at times without the passes that
     may be left out."""

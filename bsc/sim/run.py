@@ -128,6 +128,10 @@ def _capture(machine: Machine, program: Program, ready: Ready, result: Result) -
     tensor = program.tensors[ready.tensor]
     dtype = np.int8 if tensor.type == "i8" else np.int32
     try:
+        if tensor.pixel % dtype().itemsize:
+            raise BscError(
+                f"{tensor.pixel} bytes of a pixel are no whole {tensor.type} numbers"
+            )
         pieces = _pieces(machine, tensor, ready)
         for piece in pieces:
             expect(piece.tag, tag_of(dtype, tensor.pos), "it")

@@ -75,7 +75,7 @@ def test_changed_weights_are_noticed(name: str) -> None:
     several inputs.  (In `squeezed`, a piece is one column wide, so that a third of the
     weights of those at the edge meet nothing but padding.)"""
     it = subject(name)
-    samples = [random_input(it.model, seed) for seed in range(3)]
+    samples = [random_input(it.model, seed) for seed in range(6)]
     wanted = [results(it.text, it.blob, inputs) for inputs in samples]
     rng = np.random.default_rng(NAMES.index(name))
     found = 0

@@ -9,9 +9,9 @@ from __future__ import annotations
 import onnx
 import pytest
 import qdq_models
+from varied_networks import compiled, specs_with
 from xdsl.context import Context
 
-import bsc
 from bsc.arch import Arch
 from bsc.asm.footprint import Access, accesses
 from bsc.asm.parser import parse_program
@@ -141,7 +141,9 @@ def _spilled() -> onnx.ModelProto:
 @pytest.mark.parametrize(("most", "families"), [(63, 1), (3, 2)])
 def test_a_lock_that_cannot_count_so_far_gets_help(most: int, families: int):
     """Many WRITEs before the first LOAD that waits for one of them."""
-    memories = {"memtile_bytes": 1152, "core_data_bytes": 2048, "core_scratch_bytes": 1024}
-    compiled = bsc.compile(_spilled(), Arch("s", rows=1, cols=2, lock_max=most, **memories))
-    locks = [name for name in parse_program(compiled.program).locks if name.startswith("d_")]
+    memories = {"memtile_bytes": 1536, "core_data_bytes": 2048, "core_scratch_bytes": 1024}
+    arch = Arch("s", rows=1, cols=2, lock_max=most, **memories)
+    pieces = specs_with({"split-width": "factor=3", "split-height": "factor=6"})
+    text, _ = compiled(_spilled(), arch, pieces)
+    locks = [name for name in parse_program(text).locks if name.startswith("d_")]
     assert len(locks) == families
