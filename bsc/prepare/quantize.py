@@ -51,6 +51,9 @@ ACTIVATION_TYPES = ("int8", "uint8")
 
 _LAYOUT = ("Flatten", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
 
+_KEEPING = ("AveragePool", "MaxPool", "Resize", *_LAYOUT)
+"""The operators to whose results onnxruntime's quantizer gives the scale of their input."""
+
 _FINEST = 40
 """The largest position: finer scales would leave float32 when two are multiplied."""
 
@@ -70,8 +73,9 @@ def calibrate(model: onnx.ModelProto, feeds: Sequence[ort.Feed]) -> dict[str, fl
     whose values are not finite.
     """
     positions = _positions(model, ort.ranges(model, feeds))
-    _make_room_for_biases(model, positions)
     _share_across_activations(model, positions)
+    _keep_positions(model, positions)
+    _make_room_for_biases(model, positions)
     return {name: 2.0**-p for name, p in positions.items()}
 
 
@@ -216,3 +220,10 @@ def _share_across_activations(model: onnx.ModelProto, positions: dict[str, int])
         known = node.output[0] in positions
         if known and node.op_type in ("Relu", "Clip") and uses[node.input[0]] == 1:
             positions[node.input[0]] = positions[node.output[0]]
+
+
+def _keep_positions(model: onnx.ModelProto, positions: dict[str, int]) -> None:
+    """Gives what one of _KEEPING makes the position of its input, in every form."""
+    for node in model.graph.node:
+        if node.op_type in _KEEPING and {node.input[0], node.output[0]} <= positions.keys():
+            positions[node.output[0]] = positions[node.input[0]]

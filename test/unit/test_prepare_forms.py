@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import numpy_helper
-from test_prepare import cnn
+from test_prepare import Net, cnn
 
 from bsc.errors import BscError
 from bsc.prepare import ACTIVATION_TYPES, QUANT_FORMATS, Form, ort, prepare
@@ -73,6 +73,20 @@ def test_zero_points_are_0_of_weights_and_in_the_middle_of_activations(
     assert factor.dtype == zero.dtype
     assert len(weights) == 5
     assert {value.dtype for value in weights.values()} == {np.dtype(np.int8)}
+
+
+@pytest.mark.parametrize("form", FORMS, ids=str)
+def test_a_mean_has_the_scale_of_its_input(form: Form):
+    """Means are small beside what they are taken of, so that a scale of their own is finer."""
+    net = Net(seed=3)
+    x = net.node("Conv", ["x", net.normal("w1", 8, 3, 3, 3)], "c1")
+    x = net.node("AveragePool", [x], "p1", kernel_shape=[7, 7], strides=[1, 1])
+    model = net.model(net.node("Conv", [x, net.normal("w2", 8, 8, 3, 3)], "y"), [8, 6, 6])
+    usual, written = prepare(model), prepare(model, form=form)
+    for feed in samples(usual, 3, np.random.default_rng(1)):
+        expected = ort.run(usual, feed)["y"]
+        assert expected.std() > 0
+        np.testing.assert_array_equal(ort.run(written, feed)["y"], expected)
 
 
 @pytest.mark.parametrize(
