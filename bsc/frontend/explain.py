@@ -15,6 +15,7 @@ import onnx
 from bsc.errors import ModelError
 from bsc.frontend.given import Given
 from bsc.frontend.graph import Constant, Declared, Dims, Node
+from bsc.frontend.qoperator import plain
 from bsc.frontend.report import NodeReport, reports
 from bsc.frontend.survey import Survey, survey
 from bsc.frontend.values import (
@@ -165,7 +166,7 @@ def _warnings(facts: NodeFacts) -> list[str]:
 
 def _beyond_amd(facts: NodeFacts) -> list[str]:
     """The limits of AMD's own compiler that a node does not keep to."""
-    op_type, inputs, result = facts.report.op_type, facts.inputs, facts.result
+    op_type, inputs, result = plain(facts.report.op_type), facts.inputs, facts.result
     shift = facts.shift
     if shift is not None and shift not in _SHIFTS:
         return [

@@ -17,7 +17,8 @@ Dims = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Node:
-    """One ONNX node.  `op_type` has the domain in front if it is not ONNX's own."""
+    """One ONNX node.  `op_type` has the domain in front if it is not ONNX's own; `shown` is
+    that of the file where it is another one."""
 
     index: int
     name: str
@@ -25,11 +26,12 @@ class Node:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     attributes: Mapping[str, object]
+    shown: str = ""
 
     @property
     def subject(self) -> str:
         """What messages call the node."""
-        return f"node {quoted(self.name)} ({self.op_type})"
+        return f"node {quoted(self.name)} ({self.shown or self.op_type})"
 
     @property
     def holds_graphs(self) -> bool:

@@ -12,7 +12,7 @@ from bsc.frontend.graph import Graph, Node
 _TO_CHANNELS_FIRST = (0, 3, 1, 2)
 
 _KEEPING = frozenset(
-    "Add Cast Clip DequantizeLinear Identity Mul Pad QuantizeLinear Relu Sub".split()
+    "Add Cast Clip Concat DequantizeLinear Identity Mul Pad QuantizeLinear Relu Sub".split()
 )
 """Operators after which each axis is still what it was."""
 
@@ -22,8 +22,8 @@ def channels_last(graph: Graph) -> set[str]:
     are."""
     readers: dict[str, list[Node]] = {}
     for node in graph.nodes:
-        if node.inputs:
-            readers.setdefault(node.inputs[0], []).append(node)
+        for name in node.inputs:
+            readers.setdefault(name, []).append(node)
     found: set[str] = set()
     for declared in graph.inputs:
         names, seen = [declared.name], {declared.name}

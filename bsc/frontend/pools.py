@@ -10,7 +10,15 @@ from bsc.frontend.graph import Node
 from bsc.frontend.moves import feature_map
 from bsc.frontend.pads import padded_input
 from bsc.frontend.problems import Refusal, quoted
-from bsc.frontend.registry import Args, State, activation, constant, imports
+from bsc.frontend.registry import (
+    Args,
+    State,
+    activation,
+    argument,
+    constant,
+    imports,
+    rounded,
+)
 from bsc.frontend.values import Exact, Maker, Tensor, Value
 from bsc.frontend.views import NCHW, View
 from bsc.frontend.windows import (
@@ -31,7 +39,10 @@ _FARTHEST = 31
 @imports("MaxPool")
 def max_pool(state: State, node: Node, args: Args) -> Value:
     """The largest element; the indices of the largest are not to be had."""
-    x = feature_map(state, activation(state, node, args))
+    given = argument(args, 0)
+    quantized = isinstance(given, Tensor) and not given.real
+    x = given if isinstance(given, Tensor) and quantized else activation(state, node, args)
+    x = feature_map(state, x)
     if any(node.outputs[1:]):
         raise Refusal(f"makes indices {quoted(node.outputs[1])}: only the values are accepted")
     window, _ = _window(node, x, NO_PADS)
@@ -41,7 +52,8 @@ def max_pool(state: State, node: Node, args: Args) -> Value:
         op.epilogue = epilogue
         return op
 
-    return Exact(node, _view(x, window), make, whole=x.pos)
+    exact = Exact(node, _view(x, window), make, whole=x.pos)
+    return rounded(state, exact, node.outputs[0], x) if quantized else exact
 
 
 @imports("AveragePool")

@@ -21,7 +21,7 @@ from bsc.frontend.registry import Args, State, argument, imports
 from bsc.frontend.scales import LARGEST_POSITION
 from bsc.frontend.tensors import Array
 from bsc.frontend.values import Exact, Hosted, Input, Missing, Scaled, Tensor, Unknown, Value
-from bsc.frontend.views import View
+from bsc.frontend.views import NHWC, View
 
 
 @imports("DequantizeLinear")
@@ -74,7 +74,7 @@ def quantize(state: State, node: Node, args: Args) -> Value:
     match value:
         case Unknown():
             state.rounding.add(node.index)
-            return _stand_in(state, node, pos, value.cause)
+            return _stand_in(state, node, pos, type, value)
         case Input(type="float32"):
             state.entering.add(node.index)
             return _argument(state, value, name, pos, type)
@@ -105,9 +105,11 @@ def quantize(state: State, node: Node, args: Args) -> Value:
 
 def _argument(state: State, source: Input, name: str, pos: int, type: str) -> Tensor:
     """The graph input `source` as an argument of the function, quantized and called `name`."""
-    argument = state.builder.argument(source, name, pos, type)
-    state.quantized[name] = argument.view
-    return argument
+    key = ("input", source.name, name, pos, type, source.view.key)
+    if key not in state.made:
+        state.made[key] = state.builder.argument(source, name, pos, type)
+        state.quantized[name] = state.made[key].view
+    return state.made[key]
 
 
 def _without(zero: int, values: Array) -> Array:
@@ -146,26 +148,31 @@ def _of_host(state: State, node: Node, args: Args, value: Hosted) -> Hosted:
     if node.op_type == "DequantizeLinear" and isinstance(back, Tensor):
         back = replace(back, real=True)
     elif not isinstance(back, Refusal | Unknown):
+        type = "int8"
         try:
             pos = state.scales.position(node, args, LARGEST_POSITION)
             if node.op_type == "QuantizeLinear":
-                state.scales.quantized_type(node, args)
-            back = _shaped(state, node, pos) or Unknown(value.node.subject)
+                type = state.scales.quantized_type(node, args)
+            last = any(source.view.order() == NHWC for source in value.sources)
+            back = _shaped(state, node, pos, type, last) or Unknown(value.node.subject)
         except Refusal as e:
             back = Refusal(str(e), e.node or node)
     return replace(hosted(state, node, args), back=back)
 
 
-def _stand_in(state: State, node: Node, pos: int, cause: str) -> Value:
-    """A tensor in place of one that cannot be had because of `cause`, so that what comes
-    after the rounding is looked at all the same."""
-    state.undecided[node.index] = cause
-    if (value := _shaped(state, node, pos)) is None:
-        raise Missing(Unknown(cause))
-    return value
+def _stand_in(state: State, node: Node, pos: int, type: str, value: Unknown) -> Value:
+    """A tensor in place of one that cannot be had, so that what comes after the rounding is
+    looked at all the same."""
+    state.undecided[node.index] = value.cause
+    found = _shaped(state, node, pos, type, value.channels_last)
+    if found is None:
+        raise Missing(value)
+    return found
 
 
-def _shaped(state: State, node: Node, pos: int) -> Tensor | None:
+def _shaped(
+    state: State, node: Node, pos: int, type: str, channels_last: bool
+) -> Tensor | None:
     """A tensor of the shape that ONNX infers for the result of `node`, if it does."""
     dims = state.inferred().get(node.inputs[0])
     if dims is None:
@@ -174,10 +181,14 @@ def _shaped(state: State, node: Node, pos: int) -> Tensor | None:
         shape = nhwc(dims)
     except Refusal:
         return None
-    value = Block(arg_types=[tensor(shape, pos)]).args[0]
     view = View.natural(shape).reshaped(dims)
+    if channels_last and len(dims) == 4:
+        shape = (1, *dims[1:])
+        view = View.natural(shape, NHWC)
     assert view is not None
-    return Tensor(node.outputs[0], value, view, real=node.op_type == "DequantizeLinear")
+    value = Block(arg_types=[tensor(shape, pos)]).args[0]
+    real = node.op_type == "DequantizeLinear"
+    return Tensor(node.outputs[0], value, view, real, type)
 
 
 def _not_quantizable(node: Node, value: Value | None) -> str:

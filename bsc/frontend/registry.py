@@ -113,6 +113,16 @@ def whole(state: State, value: Exact, name: str) -> Tensor:
     return state.made[name]
 
 
+def rounded(state: State, value: Exact, name: str, like: Tensor) -> Tensor:
+    """`value` as the quantized tensor `name` of the model, with the position and type of
+    `like`: what an operator makes that reads quantized tensors as they are."""
+    made = state.builder.rounded(value, name, like.pos, name, like.type)
+    state.rounding.add(value.node.index)
+    state.tensors[value.node.index] = name
+    state.quantized[name] = made.view
+    return made
+
+
 def not_an_activation(value: Value | None, index: int, node: Node) -> str:
     """What input `index` is instead of a dequantized tensor, and what would be accepted."""
     name = quoted(node.inputs[index]) if index < len(node.inputs) else str(index)

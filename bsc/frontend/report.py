@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from bsc.frontend.graph import Node
+from bsc.frontend.qoperator import plain
 from bsc.frontend.registry import State
 from bsc.frontend.survey import Survey
 from bsc.numerics import FLOAT32_EXACT
@@ -135,12 +136,12 @@ def _on_array(node: Node, state: State) -> str:
         return "the bias of the accumulator that it adds to"
     exact = state.exacts.get(node.index)
     product = exact is not None and exact.weights is not None
-    if product and node.op_type in ("Add", "Mul", "Sub"):
+    if product and plain(node.op_type) in ("Add", "Mul", "Sub"):
         return "qnn.conv2d: a number for each channel"
     if node.op_type == "Pad":
         return "zeros around what the next operation reads"
-    if node.op_type in _OPERATIONS:
-        return _OPERATIONS[node.op_type]
+    if plain(node.op_type) in _OPERATIONS:
+        return _OPERATIONS[plain(node.op_type)]
     if node.op_type == "Constant":
         return "a constant, which the compiler reads"
     return "names the same data otherwise: nothing is moved"

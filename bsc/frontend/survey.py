@@ -16,7 +16,17 @@ from typing import cast
 import onnx
 
 from bsc.errors import ModelError
-from bsc.frontend import elementwise, folding, host, linear, pads, pools, quantize, shapes
+from bsc.frontend import (
+    elementwise,
+    folding,
+    host,
+    linear,
+    pads,
+    pools,
+    qoperator,
+    quantize,
+    shapes,
+)
 from bsc.frontend.builder import Builder, check_size, layout_of
 from bsc.frontend.given import Given, GivenShapes
 from bsc.frontend.graph import Declared, Dims, Graph, Node
@@ -38,10 +48,10 @@ from bsc.frontend.values import (
     Unknown,
     Value,
 )
-from bsc.frontend.views import View
+from bsc.frontend.views import NHWC, View
 
 # Their importers register themselves when they are imported.
-_OPERATORS = (elementwise, folding, host, linear, pads, pools, quantize, shapes)
+_OPERATORS = (elementwise, folding, host, linear, pads, pools, qoperator, quantize, shapes)
 
 _QUANTIZERS = ("QuantizeLinear", "DequantizeLinear")
 
@@ -182,8 +192,8 @@ def _walk(
         if node.op_type == "Constant":
             continue
         value: Results
+        args = _arguments(node, values)
         try:
-            args = _arguments(node, values)
             if is_float:
                 value = _float(node, args, opset, state)
             else:
@@ -195,7 +205,7 @@ def _walk(
         except Refusal as e:
             state.refused[node.index] = str(e)
             problems.add(str(e), e.node or node)
-            value = Unknown(node.subject)
+            value = Unknown(node.subject, _has_channels_last(args))
         each = value if isinstance(value, tuple) else (value,) * len(node.outputs)
         for name, result in zip(node.outputs, each, strict=False):
             # The first one who makes a tensor counts; that there is another has been noted.
@@ -213,6 +223,12 @@ def _arguments(node: Node, values: Mapping[str, Value]) -> list[Value | None]:
             value = Unknown(f"tensor {quoted(name)}")
         found.append(value)
     return found
+
+
+def _has_channels_last(args: Args) -> bool:
+    """Whether a node reads feature maps whose channels come last."""
+    views = [arg.view for arg in args if isinstance(arg, Tensor | Exact)]
+    return any(view.order() == NHWC for view in views)
 
 
 def _input(declared: Declared, subject: str, problems: Problems) -> Input:

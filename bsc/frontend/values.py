@@ -29,9 +29,10 @@ from bsc.numerics import INT8_MAX, INT8_MIN
 @dataclass(frozen=True)
 class Unknown:
     """A tensor that cannot be had because of `cause`, which was refused already; what reads
-    it is not looked at further."""
+    it is not looked at further.  Its channels come last if those of what made it do."""
 
     cause: str
+    channels_last: bool = False
 
 
 class Missing(Exception):

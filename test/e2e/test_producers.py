@@ -30,6 +30,8 @@ AGREEING = (
     "keras-tensorflow-mobilenetv2-qdq-int8",
     "keras-tensorflow-small-qdq-int8",
     "keras-tensorflow-small-qdq-uint8",
+    "keras-tensorflow-small-qop-int8",
+    "keras-tensorflow-small-qop-uint8",
     "quark-torch-grouped",
     "quark-torch-normalized",
     "quark-torch-relu6",
@@ -40,12 +42,16 @@ AGREEING = (
     "torch-dynamo-shuffle-qdq-int8",
     "torch-dynamo-small-qdq-int8",
     "torch-dynamo-small-qdq-uint8",
+    "torch-dynamo-small-qop-int8",
+    "torch-dynamo-small-qop-uint8",
     "torch-torchscript-grouped-qdq-int8",
     "torch-torchscript-padded-qdq-int8",
     "torch-torchscript-relu6-qdq-int8",
     "torch-torchscript-shuffle-qdq-int8",
     "torch-torchscript-small-qdq-int8",
     "torch-torchscript-small-qdq-uint8",
+    "torch-torchscript-small-qop-int8",
+    "torch-torchscript-small-qop-uint8",
 )
 """The models that are accepted."""
 

@@ -113,10 +113,12 @@ def unknown_domain(net: Net):
     net.node("Conv").domain = "com.acme"
 
 
-@refused(r"operator com\.microsoft\.QLinearAdd is not supported: give the model in QDQ form")
+@refused(
+    r"operator com\.microsoft\.QLinearLeakyRelu is not supported: give the model in QDQ form"
+)
 def operator_form(net: Net):
     net.node("Add").domain = "com.microsoft"
-    net.node("Add").op_type = "QLinearAdd"
+    net.node("Add").op_type = "QLinearLeakyRelu"
 
 
 @refused(
