@@ -61,7 +61,9 @@ def shrunk(
     cin: int | None = None,
 ) -> LayerShape:
     """The largest piece of a layer that is cut into `rows` x `width` pixels of `cout`
-    channels made from `cin` channels."""
+    channels made from `cin` channels, a partial sum if these are not all."""
+    if cin is not None and layer.weight is not None and cin < layer.weight.shape[3]:
+        layer = layer.summand()
     h, w, c = layer.out
     rows, width = min(rows or h, h), min(width or w, w)
     cout = min(cout or c, c)
@@ -144,15 +146,18 @@ def _of_groups(weight: WeightShape, cout: int) -> WeightShape:
 
 def parts_of_cout(layer: LayerShape, arch: Arch) -> int:
     """Pieces of COUT until the weights of one leave room for activations, and for one row of
-    them at least; without weights, until one pixel of one fits.
+    them at least.  Without weights, until one row of one fits, or else one pixel.
 
     Where no piece leaves room for a row of all input channels, CIN will be cut too.
     """
     most = -(-layer.out[2] // piece_granule(layer))
     sizes = {n: int(max(np.diff(cout_bounds(layer, arch, n)))) for n in range(1, most + 1)}
     if layer.weight is None:
-        few = (n for n, c in sizes.items() if fits(shrunk(layer, arch, 1, 1, c), arch))
-        return next(few, most)
+        for width in (None, 1):
+            for n, channels in sizes.items():
+                if fits(shrunk(layer, arch, 1, width, channels), arch):
+                    return n
+        return most
     light = [n for n, c in sizes.items() if weights_fit(shrunk(layer, arch, cout=c), arch)]
     for cin in _cins(layer):
         for n in light:

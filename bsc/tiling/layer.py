@@ -171,6 +171,14 @@ class LayerShape:
     sources: tuple[Source, ...]
     weight: WeightShape | None = None
 
+    def summand(self) -> LayerShape:
+        """The layer as one of several int32 partial results, which adds to the one before."""
+        if self.out_element == 4:
+            return self
+        before = Source(self.out, Window(), False, self.columns, 4, self.channels)
+        sources = self.sources[0], before, *self.sources[1:]
+        return dataclasses.replace(self, out_element=4, sources=sources)
+
     @property
     def column_count(self) -> int:
         """Columns of the grid."""

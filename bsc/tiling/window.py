@@ -96,7 +96,6 @@ def _piece(layer: LayerShape, source: Source) -> LayerShape:
         weight = dataclasses.replace(weight, shape=shape)
     columns = layer.columns
     spread = natural_spread(columns, window, source.all_channels, source.shape)
-    before = Source(layer.out, Window(), False, columns, 4, layer.channels)
-    sources = dataclasses.replace(source, spread=spread), before, *layer.sources[1:]
-    piece = dataclasses.replace(layer, out_element=4, sources=sources, weight=weight)
-    return piece.with_reachable_sources()
+    sources = dataclasses.replace(source, spread=spread), *layer.sources[1:]
+    piece = dataclasses.replace(layer, sources=sources, weight=weight)
+    return piece.summand().with_reachable_sources()

@@ -22,12 +22,15 @@ from xdsl.dialects.tensor import InsertSliceOp
 from bsc import oracle
 from bsc.arch import Arch
 from bsc.dialects.machine import ARCH, ArchAttr
+from bsc.dialects.network import Network
 from bsc.dialects.qnn_base import ComputeOp
 from bsc.dialects.slices import box_of
 from bsc.frontend import import_onnx
 from bsc.interpreter import run_every_tensor, run_module
 from bsc.numerics import Int8
 from bsc.pipelines import parse_specs, resolve, run_passes
+from bsc.tiling.fit import fits, shrunk
+from bsc.tiling.from_ir import layer_shape
 
 SPLITS = ("split-width", "split-cout", "split-cin", "split-height", "split-window")
 BEFORE = "fuse-epilogue,detect-block-sparsity"
@@ -205,3 +208,27 @@ def test_width_is_not_cut_to_pixels_where_cin_must_be_cut(size: int, cin: int):
     pieces = [op for op in main.body.block.ops if isinstance(op, ComputeOp)]
     assert {op.shape[2] for op in pieces} == {size}
     assert len(pieces) <= 2 * -(-cin // 8)
+
+
+@pytest.mark.parametrize(("size", "channels", "cols"), [((31, 33), 201, 6), ((47, 29), 150, 4)])
+def test_a_pool_keeps_a_row_of_what_it_cuts(size: tuple[int, int], channels: int, cols: int):
+    """One pixel of all channels fits, and one row of a few, but not one row of all."""
+    b = QdqBuilder()
+    y = b.pool("MaxPool", b.input((1, channels, *size)), (23, 13), (4, 4))
+    arch = Arch("narrow", rows=2, cols=cols, memtile_bytes=131072, core_data_bytes=24576)
+    outcome = outcome_of(b.model(y), arch)
+    assert outcome.kind == "ok", outcome.reason
+
+
+@pytest.mark.parametrize("cin", range(165, 213, 16))
+def test_a_piece_of_cin_leaves_room_for_its_sums(cin: int):
+    """Sums are four bytes, and each piece but the first reads those of the one before."""
+    b = QdqBuilder()
+    y = b.conv(b.input((1, cin, 53, 61)), 4, (6, 11), strides=(2, 1))
+    arch = Arch("narrow", rows=8, cols=2, memtile_bytes=65536, core_data_bytes=12288)
+    case = import_onnx(b.model(y)).module
+    case.attributes[ARCH] = ArchAttr(arch)
+    run_passes(case, resolve(parse_specs(f"{BEFORE},split-width,split-cout,split-cin")))
+    network = Network(case)
+    for op in network.compute_ops():
+        assert fits(shrunk(layer_shape(network, op, arch), arch, 1), arch)
