@@ -214,6 +214,13 @@ class QnnFunctions(InterpreterFunctions):
     ) -> PythonValues:
         return (_finish(op, args[0], position_of(op.input.type)),)
 
+    @impl(qnn.LookupOp)
+    def run_lookup(
+        self, interpreter: Interpreter, op: qnn.LookupOp, args: PythonValues
+    ) -> PythonValues:
+        values = numerics.lookup(args[0], np.array(op.entries, np.int8))
+        return (_finish(op, values, op.table_pos.value.data),)
+
     @impl(qnn.ConcatOp)
     def run_concat(
         self, interpreter: Interpreter, op: qnn.ConcatOp, args: PythonValues

@@ -27,6 +27,8 @@ Int64 = npt.NDArray[np.int64]
 Ints = npt.NDArray[np.signedinteger]
 
 INT8_MIN, INT8_MAX = -128, 127
+TABLE_SIZE = 256
+"""Elements of a table with a value for each int8."""
 FLOAT32_EXACT = 2**24
 """Integers up to here are exact in float32: the bound of the exactness certificate."""
 INT32_LIMIT = 2**31
@@ -141,6 +143,11 @@ def add(a: Ints, a_pos: int, b: Ints, b_pos: int) -> tuple[Int64, int]:
 def mul(a: Ints, a_pos: int, b: Ints, b_pos: int) -> tuple[Int64, int]:
     """The exact product and its position, the sum of the two."""
     return a.astype(np.int64) * b.astype(np.int64), a_pos + b_pos
+
+
+def lookup(x: Int8, table: Int8) -> Int8:
+    """The element q + 128 of the table for each number q."""
+    return table[x.astype(np.int16) - INT8_MIN]
 
 
 def accumulator_bound(weight: Int8, bias: Ints | None = None) -> int:

@@ -28,6 +28,7 @@ from bsc.dialects.qnn_pointwise import (
     AddOp,
     BinaryOp,
     ConcatOp,
+    LookupOp,
     MulOp,
     RequantizeOp,
     ReshapeOp,
@@ -47,6 +48,7 @@ __all__ = [
     "Conv2dOp",
     "DenseOp",
     "GlobalAvgPoolOp",
+    "LookupOp",
     "MaxPoolOp",
     "MulOp",
     "PoolOp",
@@ -65,6 +67,7 @@ ALL_OPS: list[type[Operation]] = [
     AvgPoolOp,
     GlobalAvgPoolOp,
     RequantizeOp,
+    LookupOp,
     ConcatOp,
     ReshapeOp,
 ]

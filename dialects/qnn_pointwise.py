@@ -6,14 +6,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from xdsl.dialects.builtin import TensorType
+from xdsl.dialects.builtin import DenseArrayBase, IntegerAttr, TensorType, i8, i64
 from xdsl.ir import Operation, SSAValue
-from xdsl.irdl import irdl_op_definition, operand_def, var_operand_def
+from xdsl.irdl import irdl_op_definition, operand_def, prop_def, var_operand_def
 from xdsl.utils.exceptions import VerifyException
 
 from bsc.dialects.qnn_attributes import EpilogueAttr, position_of, shape_of
 from bsc.dialects.qnn_base import ComputeOp, Operand, Read, Shape
 from bsc.geometry import Axis, Window
+from bsc.numerics import TABLE_SIZE
 
 
 class BinaryOp(ComputeOp):
@@ -116,6 +117,43 @@ class RequantizeOp(UnaryOp):
     """
 
     name = "qnn.requantize"
+
+
+@irdl_op_definition
+class LookupOp(UnaryOp):
+    """
+    A function of one number, as a table: the element of index q + 128 is the function of q.
+
+    The elements are numbers at position `table_pos`, with which the epilogue begins:
+
+        %y = qnn.lookup %x {table = array<i8: ...>, table_pos = 7} : ...
+    """
+
+    name = "qnn.lookup"
+
+    table = prop_def(DenseArrayBase.constr(i8))
+    table_pos = prop_def(IntegerAttr.constr(i64))
+
+    def __init__(
+        self,
+        input: SSAValue | Operation,
+        table: Sequence[int],
+        table_pos: int,
+        result_type: TensorType,
+        epilogue: EpilogueAttr | None = None,
+    ):
+        super().__init__(input, result_type, epilogue)
+        self.properties["table"] = DenseArrayBase.from_list(i8, table)
+        self.properties["table_pos"] = IntegerAttr(table_pos, i64)
+
+    @property
+    def entries(self) -> tuple[int, ...]:
+        """The elements of the table."""
+        return tuple(self.table.get_values())
+
+    def verify_operands(self) -> None:
+        if len(self.entries) != TABLE_SIZE:
+            raise VerifyException(f"a table has {TABLE_SIZE} elements, not {len(self.entries)}")
 
 
 @irdl_op_definition

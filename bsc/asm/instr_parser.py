@@ -21,7 +21,7 @@ from bsc.asm.program import (
     Value,
 )
 from bsc.errors import BscError
-from bsc.numerics import INT8_MAX, INT8_MIN, Requant, Residual, Rounding
+from bsc.numerics import INT8_MAX, INT8_MIN, TABLE_SIZE, Requant, Residual, Rounding
 
 _NUMBER = re.compile(r"-?(?:0x[0-9a-fA-F]+|\d+)")
 _LOCK = re.compile(
@@ -29,6 +29,7 @@ _LOCK = re.compile(
     r"(?:@(?P<where>l|r|all))?(?:\*(?P<amount>\d+))?(?:/(?P<period>\d+))?"
 )
 _STEP = re.compile(r"round\((-?\d+)(?:,(-?\d+),(-?\d+))?\)|add\((-?\d+)\)")
+_TABLE = re.compile(rf"[0-9a-f]{{{2 * TABLE_SIZE}}}")
 _MOST_ITERATIONS = 2**20
 _LIMIT = 2**40
 """No number of a program is larger: it keeps a mistyped one from becoming a huge array."""
@@ -124,6 +125,8 @@ def _parse_field(text: str, field: Field) -> FieldValue:
             return _parse_post(text)
         case Kind.WORD:
             return _parse_word(text, field.name)
+        case Kind.TABLE:
+            return _parse_table(text)
         case _:
             return parse_value(text)
 
@@ -132,6 +135,12 @@ def _parse_word(text: str, name: str) -> str:
     legal = ("window", "inside") if name == "count" else tuple(r.value for r in Rounding)
     if text not in legal:
         raise BscError(f"one of {', '.join(legal)}")
+    return text
+
+
+def _parse_table(text: str) -> str:
+    if not _TABLE.fullmatch(text):
+        raise BscError(f"a table is {2 * TABLE_SIZE} digits 0 to 9 and a to f")
     return text
 
 

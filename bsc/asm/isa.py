@@ -25,6 +25,7 @@ class Kind(StrEnum):
     SLOTS = "slots"
     POST = "post"
     WORD = "word"
+    TABLE = "table"
 
 
 class Engine(StrEnum):
@@ -310,6 +311,22 @@ _SPECS = (
             *_POST,
         ),
     ),
+    Spec(
+        "LOOKUP",
+        Engine.COMP,
+        "a function of each number, as a table",
+        (
+            Field("in", "input buffer", _S),
+            Field("out", "output buffer", _S),
+            *_OUT_BOX,
+            Field("c", "channels", axes=_GRID, varies=True),
+            _FEWER,
+            Field("xpos", "position of the input", _P),
+            Field("table", "the int8 for each input from -128 to 127", Kind.TABLE),
+            Field("tpos", "position of the numbers in the table", _P),
+            *_POST,
+        ),
+    ),
 )
 
 SPECS: dict[str, Spec] = {spec.mnemonic: spec for spec in _SPECS}
@@ -324,5 +341,6 @@ LAYER_OPS: dict[str, tuple[str, ...]] = {
     "avg_pool": ("AVGPOOL",),
     "global_avg_pool": ("AVGPOOL",),
     "requantize": ("COPY",),
+    "lookup": ("LOOKUP",),
 }
 """What a layer may compute with, by its `op`."""

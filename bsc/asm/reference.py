@@ -25,6 +25,7 @@ _FORMS = {
     Kind.SLOTS: "buffer",
     Kind.POST: "steps",
     Kind.WORD: "word",
+    Kind.TABLE: "table",
 }
 
 

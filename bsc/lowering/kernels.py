@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from bsc.asm.program import FieldValue, Post
 from bsc.dialects import qnn
 from bsc.dialects.qnn_attributes import position_of
@@ -27,7 +29,10 @@ def kernel_fields(
         fields["ypos"] = position_of(op.rhs.type)
         fields["s2"] = (op.repeats.h.stride, op.repeats.w.stride)
         return fields, ("in", "in2")
-    if isinstance(op, qnn.GlobalAvgPoolOp):
+    if isinstance(op, qnn.LookupOp):
+        fields["table"] = np.array(op.entries, np.int8).tobytes().hex()
+        fields["tpos"] = op.table_pos.value.data
+    elif isinstance(op, qnn.GlobalAvgPoolOp):
         fields["count"] = "window"
     elif isinstance(op, qnn.AvgPoolOp) and not op.yields_partial_sum:
         if op.count is not None:

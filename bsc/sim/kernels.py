@@ -319,6 +319,19 @@ def _copy(machine: Machine, r: Resolved, i: int, row: int, col: int) -> Iterator
     yield _give_rounded(core, r, i, _finish(r, x, r.number("xpos")))
 
 
+def _lookup(machine: Machine, r: Resolved, i: int, row: int, col: int) -> Iterator[Put]:
+    """LOOKUP: each number's element of the table, through the steps of post."""
+    core = machine.cores[row][col]
+    shape = _pointwise_shape(r, i, row, col)
+    if 0 in shape:
+        return
+    fewer = _inputs(r, i, row, col)
+    x = _take_some(core, r.slot("in", i), shape, fewer, np.int8, r.number("xpos"))
+    table = np.frombuffer(bytes.fromhex(str(r.instr.fields["table"])), np.int8)
+    out = _finish(r, numerics.lookup(x, table), r.number("tpos"))
+    yield _give_rounded(core, r, i, out)
+
+
 def _pointwise_shape(r: Resolved, i: int, row: int, col: int) -> tuple[int, int, int, int]:
     return (1, int(r.at("h", i)), int(r.at("w", i)[col]), int(r.at("c", i)[row, col]))
 
@@ -331,4 +344,5 @@ _KERNELS: dict[str, Kernel] = {
     "MAXPOOL": _pool,
     "AVGPOOL": _pool,
     "COPY": _copy,
+    "LOOKUP": _lookup,
 }

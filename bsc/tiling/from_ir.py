@@ -36,6 +36,7 @@ MNEMONICS: dict[type[ComputeOp], str] = {
     qnn.AvgPoolOp: "AVGPOOL",
     qnn.GlobalAvgPoolOp: "AVGPOOL",
     qnn.RequantizeOp: "COPY",
+    qnn.LookupOp: "LOOKUP",
     qnn.ConcatOp: "COPY",
 }
 """The instruction that computes each operation."""

@@ -42,6 +42,8 @@ def _instructions(draw: DrawFn) -> tuple[Instr, Arch]:
                 fields[field.name] = Post((Requant(3),))
             case Kind.WORD:
                 fields[field.name] = "window" if field.name == "count" else "floor"
+            case Kind.TABLE:
+                fields[field.name] = rng.bytes(256).hex()
             case _:
                 sizes = [axis_size(axis, arch) for axis in field.axes]
                 outer = count if field.varies and rng.random() < 0.5 else 1

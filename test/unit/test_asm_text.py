@@ -68,6 +68,8 @@ def _field_values(draw: DrawFn, field: Field) -> FieldValue:
                 ["window", "inside"] if field.name == "count" else [r.value for r in Rounding]
             )
             return draw(st.sampled_from(legal))
+        case Kind.TABLE:
+            return draw(st.binary(min_size=256, max_size=256)).hex()
         case _:
             depth = draw(st.integers(0, len(field.axes) + field.varies))
             return draw(_values(field, depth))
@@ -166,6 +168,8 @@ _REFUSED = [
     ([_LAYER, _COPY.replace("round(3)", "add(3)")], "the last step must round"),
     ([_LAYER, _COPY.replace("round(3)", "floor(3)")], "steps are"),
     ([_LAYER, _COPY + " rounding=up"], "one of half_even"),
+    (['.layer "x" op=lookup', "LOOKUP iteration 1 table=00ff"], "a table is 512 digits"),
+    (['.layer "x" op=lookup', f"LOOKUP iteration 1 table={'0F' * 256}"], "a table is 512"),
     ([_LAYER, _COPY + " acq=k_0"], "unknown lock 'k_0'"),
     ([_LAYER, _COPY + " acq=k_0*0"], "amount and period are at least 1"),
     ([_LAYER, _COPY + " acq=k_0@up"], "is not a lock"),
@@ -224,7 +228,7 @@ def test_names_of_any_letters_are_read_back(name: str) -> None:
     assert parse_program(print_program(program)).name == name
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_damaged_text_is_read_or_refused_but_never_trips(data: st.DataObject) -> None:
     """A character more, less or other somewhere: a program, or a BscError in one line."""

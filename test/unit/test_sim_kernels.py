@@ -267,6 +267,25 @@ def test_a_second_operand_that_repeats(seed: int, h: int, w: int, c: int, rows: 
         _equal(core, numerics.requantize(*combine(a, 4, b, 6), Requant(2)), 2)
 
 
+@given(seeds, st.integers(1, 6), st.integers(1, 6), st.integers(1, 9), st.integers(0, 9))
+def test_lookup(seed: int, h: int, w: int, c: int, fewer: int) -> None:
+    """Each number's element, with channels that the buffer does not have."""
+    rng = np.random.default_rng(seed)
+    inputs, table = min(fewer, c), _ints(rng, 256)
+    x = np.zeros((1, h, w, c), np.int8)
+    x[..., :inputs] = _ints(rng, 1, h, w, inputs)
+    machine, core = _machine()
+    if inputs:
+        core.put(IN, int8_data(np.ascontiguousarray(x[..., :inputs]), 4)).do()
+    _run(
+        machine,
+        f"LOOKUP iteration 1 in={IN} out={OUT} h={h} w={w} c={c} cin={inputs} xpos=4 "
+        f"table={table.tobytes().hex()} tpos=5 post=round(3,-9,99)",
+    )
+    expected: Int8 = np.array([table[int(q) + 128] for q in x.reshape(-1)], np.int8)
+    _equal(core, numerics.requantize(expected.reshape(x.shape), 5, Requant(3, -9, 99)), 3)
+
+
 # What does not agree ------------------------------------------------------------------------
 
 _CONV = (
