@@ -19,7 +19,7 @@ EXTRAS_dev := [dev]
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test page check bench golden cells wheel clean
+.PHONY: help demo test zoo page check bench golden cells wheel clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 16
@@ -32,6 +32,10 @@ test: export OPENBLAS_NUM_THREADS := 1
 test: $(VENV)/test.stamp ## the tests: FileCheck with lit, then pytest (4 min)
 	$(BIN)/lit -sv test
 	$(BIN)/pytest -q -n auto --maxprocesses 8 --dist loadfile
+
+zoo: export OPENBLAS_NUM_THREADS := 1
+zoo: $(VENV)/test.stamp ## every network that bsc prepare knows in every form, bit for bit (15 min)
+	$(BIN)/pytest -q -n auto --maxprocesses 8 -m zoo
 
 page: $(VENV)/page.stamp ## the page of bsc view in headless Chromium, which must be installed (1 min)
 	$(BIN)/pytest -q test/page
