@@ -25,9 +25,9 @@ ONCE = {
     "vgg19": "int8",
     "densenet121": "int8-fused",
     "inception_v2": "uint8",
-    "mobilenet_v2": "uint8-fused",
+    "mobilenet_v2": "qoperator-uint8",
     "shufflenet": "qoperator-int8",
-    "squeezenet": "qoperator-uint8",
+    "squeezenet": "int8",
 }
 """The form of each network in the default run, the slowest network first."""
 
