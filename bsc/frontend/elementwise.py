@@ -21,6 +21,7 @@ from bsc.frontend.linear import scaled_channels
 from bsc.frontend.moves import feature_map
 from bsc.frontend.problems import Refusal, quoted
 from bsc.frontend.registry import Args, State, activation, argument, constant, imports
+from bsc.frontend.tables import times_itself
 from bsc.frontend.values import Exact, Scaled, Tensor, Value
 from bsc.frontend.views import View
 from bsc.numerics import INT32_LIMIT
@@ -136,16 +137,37 @@ def sub(state: State, node: Node, args: Args) -> Value:
 @imports("Mul")
 def mul(state: State, node: Node, args: Args) -> Value:
     """Two activations, or one and a constant for each channel."""
+    if (product := times_itself(state, node, args)) is not None:
+        return product
     for i, other in ((0, argument(args, 1)), (1, argument(args, 0))):
         if isinstance(other, Scaled):
             x = activation(state, node, args, i)
             return scaled_channels(state, node, x, other, None)
+        if isinstance(other, Constant):
+            return _times(state, node, argument(args, i), other, node.inputs[1 - i])
     a, b = _equals(state, node, args)
 
     def make(type: TensorType, epilogue: EpilogueAttr | None) -> qnn.MulOp:
         return qnn.MulOp(a.value, b.value, type, epilogue)
 
     return Exact(node, a.view, make, 128 * 128)
+
+
+def _times(state: State, node: Node, value: Value | None, factor: Constant, name: str) -> Exact:
+    """A mean times a float32 constant."""
+    if not isinstance(value, Exact) or value.scaled is None:
+        raise Refusal(
+            f"reads constant {quoted(name)} of {factor.type}: an int8 one with a "
+            "DequantizeLinear is accepted, and a float32 one behind a mean that has the same "
+            "number of elements everywhere"
+        )
+    if factor.array is None or factor.array.size != 1 or factor.array.dtype != np.float32:
+        raise Refusal(f"multiplies by {quoted(name)}: one float32 number is accepted")
+    number = float(factor.array.reshape(-1)[0])
+    if not math.isfinite(number):
+        raise Refusal(f"multiplies by {quoted(name)}, which is {number}")
+    state.reasons[node.index] = "the factor of the mean before it"
+    return value.scaled(number)
 
 
 def _equals(state: State, node: Node, args: Args) -> tuple[Tensor, Tensor]:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
 from xdsl.dialects.builtin import TensorType
 
 from bsc.dialects import qnn
 from bsc.dialects.qnn_attributes import EpilogueAttr, position_of
 from bsc.frontend.graph import Node
+from bsc.frontend.linear import Product
 from bsc.frontend.moves import feature_map
 from bsc.frontend.pads import padded_input
 from bsc.frontend.problems import Refusal, quoted
@@ -19,7 +25,8 @@ from bsc.frontend.registry import (
     imports,
     rounded,
 )
-from bsc.frontend.values import Exact, Maker, Tensor, Value
+from bsc.frontend.tensors import Array
+from bsc.frontend.values import Exact, Maker, Scaled, Tensor, Value
 from bsc.frontend.views import NCHW, View
 from bsc.frontend.windows import (
     NO_PADS,
@@ -30,7 +37,7 @@ from bsc.frontend.windows import (
     window_of,
 )
 from bsc.geometry import Window
-from bsc.numerics import INT32_LIMIT
+from bsc.numerics import INT8_MAX, INT32_LIMIT, pool_counts
 
 _FARTHEST = 31
 """How far apart the positions of a mean and its operand may be: int64 holds the sum."""
@@ -81,14 +88,18 @@ def average_pool(state: State, node: Node, args: Args) -> Value:
         op.epilogue = epilogue
         return op
 
-    return _mean(node, x, window.taps, _view(x, window), make)
+    mean = _mean(node, x, window.taps, _view(x, window), make)
+    counts = pool_counts(*x.shape[1:3], window, count_pad)
+    if (counts == window.taps).all():
+        mean = replace(mean, scaled=_scaled(state, mean, x, window))
+    return mean
 
 
 @imports("GlobalAveragePool")
 def global_average_pool(state: State, node: Node, args: Args) -> Value:
     """The mean of each channel."""
     x = feature_map(state, activation(state, node, args))
-    return _global_mean(node, x, View.natural((1, 1, 1, x.shape[3])))
+    return _global_mean(state, node, x, View.natural((1, 1, 1, x.shape[3])))
 
 
 @imports("ReduceMean")
@@ -109,16 +120,47 @@ def reduce_mean(state: State, node: Node, args: Args) -> Value:
             f"takes the mean over axes {shown} of {list(x.dims)}: H and W, {image or [2, 3]}"
         )
     view = View.natural((1, 1, 1, x.shape[3]), order)
-    return _global_mean(node, x, view if node.number("keepdims", 1) else View.row(view.shape))
+    view = view if node.number("keepdims", 1) else View.row(view.shape)
+    return _global_mean(state, node, x, view)
 
 
-def _global_mean(node: Node, x: Tensor, view: View) -> Exact:
+def _global_mean(state: State, node: Node, x: Tensor, view: View) -> Exact:
     _, h, w, _ = x.shape
 
     def make(type: TensorType, epilogue: EpilogueAttr | None) -> qnn.GlobalAvgPoolOp:
         return qnn.GlobalAvgPoolOp(x.value, type, epilogue)
 
-    return _mean(node, x, h * w, view, make)
+    mean = _mean(node, x, h * w, view, make)
+    return replace(mean, scaled=_scaled(state, mean, x, Window.of((h, w))))
+
+
+def _scaled(state: State, mean: Exact, x: Tensor, window: Window) -> Callable[[float], Exact]:
+    """Multiplies a mean by a constant, as quantizers do that simulate AMD's DPU.
+
+    That machine has no division: it multiplies the sum over N elements by m / 2^n, which is
+    nearly 1/N, and the constant is N·m / 2^n.  So we have the same: a depthwise convolution all
+    of whose weights are m.
+    """
+
+    def scaled(factor: float) -> Exact:
+        if factor == 1:
+            return mean
+        each = Fraction(factor) / window.taps
+        pos = each.denominator.bit_length() - 1
+        if each.denominator != 1 << pos or abs(each.numerator) > INT8_MAX:
+            raise Refusal(
+                f"multiplies a mean of {window.taps} elements by {factor:.9g}: "
+                f"{window.taps}·m/2^n with a whole m of at most {INT8_MAX} is accepted"
+            )
+        number: Array = np.array(each.numerator, np.int8)
+        shape = (x.shape[3], window.h.kernel, window.w.kernel, 1)
+        values: Array = np.full(shape, number)
+        weight = Scaled("factor", number, pos)
+        layout = ("mean", shape)
+        product = Product(state, mean.node, x, weight, layout, values, window, x.shape[3])
+        return product.exact(mean.view, -1)
+
+    return scaled
 
 
 def _mean(node: Node, x: Tensor, count: int, view: View, make: Maker) -> Exact:

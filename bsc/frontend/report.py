@@ -136,8 +136,8 @@ def _on_array(node: Node, state: State) -> str:
         return "the bias of the accumulator that it adds to"
     exact = state.exacts.get(node.index)
     product = exact is not None and exact.weights is not None
-    if product and plain(node.op_type) in ("Add", "Mul", "Sub"):
-        return "qnn.conv2d: a number for each channel"
+    if product and plain(node.op_type) not in ("Conv", "Gemm", "MatMul"):
+        return "qnn.conv2d, each channel by itself"
     if node.op_type == "Pad":
         return "zeros around what the next operation reads"
     if plain(node.op_type) in _OPERATIONS:

@@ -120,7 +120,7 @@ def transpose(state: State, node: Node, args: Args) -> Value:
         case Tensor() | Input():
             return replace(value, view=value.view.transposed(order))
         case Exact():
-            return replace(value, view=value.view.transposed(order), biased=None)
+            return replace(value, view=value.view.transposed(order), biased=None, scaled=None)
         case _:
             return value
 
@@ -250,7 +250,7 @@ def _reshaped(state: State, node: Node, args: Args, value: Value, dims: Dims) ->
                     return hosted(state, node, args, f"would move data, to {list(dims)}")
                 raise Refusal(f"makes {list(dims)} of {list(value.dims)}: it would move data")
             if isinstance(value, Exact):
-                return replace(value, view=view, biased=None)
+                return replace(value, view=view, biased=None, scaled=None)
             return replace(value, view=view)
         case Scaled():
             return replace(value, array=value.array.reshape(dims), view=node.outputs[0])

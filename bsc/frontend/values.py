@@ -131,7 +131,8 @@ class Exact:
     """An exact result of `node`, which no QuantizeLinear has rounded yet.
 
     `view` says how the value that the operation yields is read, `lo` and `hi` are the bounds
-    that relus and clips have set.  `biased`, on products without a bias, adds one.  `bound` is
+    that relus and clips have set.  `biased`, on products without a bias, adds one;
+    `scaled`, on means, multiplies by a constant.  `bound` is
     the largest magnitude, as an integer, that occurs before the rounding; 0 if nothing is
     added up.  `whole` is a position at which the elements are int8 without any rounding, if
     there is one.  `weights` are those of products.  `padded` is what a Pad puts zeros around,
@@ -146,6 +147,7 @@ class Exact:
     hi: float = math.inf
     whole: int | None = None
     biased: Callable[[Scaled], Exact] | None = None
+    scaled: Callable[[float], Exact] | None = None
     weights: Weights | None = None
     padded: tuple[Tensor, tuple[int, int, int, int]] | None = None
 
@@ -163,7 +165,7 @@ class Exact:
         """The same, clipped to [lo, hi] once more."""
         lo, hi = min(max(self.lo, lo), hi), min(max(self.hi, lo), hi)
         whole = self.whole if self.whole is not None and _keep(lo, hi, self.whole) else None
-        return replace(self, lo=lo, hi=hi, whole=whole, biased=None, padded=None)
+        return replace(self, lo=lo, hi=hi, whole=whole, biased=None, scaled=None, padded=None)
 
 
 def _keep(lo: float, hi: float, pos: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable
 
@@ -336,3 +337,46 @@ def test_a_uint8_input_of_the_graph():
     model = as_uint8(b.model(b.conv(x, 9, (3, 3))))
     compiled = bsc.compile(model, arch="paper-2x2")
     assert bsc.check(model, compiled, inputs=2, every_tensor=True).ok
+
+
+# Means times a constant ----------------------------------------------------------------
+
+DPU = {2: (1, 2), 3: (7, 6), 5: (10, 8), 6: (7, 8), 7: (21, 10), 8: (1, 6), 12: (57, 13)}
+"""What AMD's DPU multiplies the sum over n x n elements by, as m / 2^shift."""
+
+
+@pytest.mark.parametrize("op_type", ["AveragePool", "GlobalAveragePool", "ReduceMean"])
+@pytest.mark.parametrize("size", DPU)
+def test_a_mean_times_a_constant(op_type: str, size: int):
+    b = QdqBuilder(size)
+    channels = int(b.rng.integers(1, 20))
+    extra = 0 if op_type != "AveragePool" else int(b.rng.integers(0, 4))
+    shape = (1, channels, size + extra, size + extra)
+    x = b.conv(b.input((1, 2, *shape[2:])), channels)
+    name, out = x.name, (1, channels, 1 + extra, 1 + extra)
+    match op_type:
+        case "AveragePool":
+            pads = [size % 2] * 4
+            out = (1, channels, *(n + 2 * pads[0] for n in out[2:]))
+            name = b.node(
+                "AveragePool", [name], kernel_shape=[size] * 2, pads=pads, count_include_pad=1
+            )
+        case "ReduceMean":
+            name, out = b.node("ReduceMean", [name], axes=[2, 3], keepdims=0), (1, channels)
+        case _:
+            name = b.node("GlobalAveragePool", [name])
+    m, shift = DPU[size]
+    factor = b.constant(np.array(size * size * m / 2**shift, np.float32))
+    inputs = [name, factor] if channels % 2 else [factor, name]
+    y = b.quantize(b.node("Mul", inputs), out, x.pos + 1)
+    assert_exact(b.model(y))
+
+
+@pytest.mark.parametrize("factor", [0.9, 1.0e-3, np.inf])
+def test_a_mean_times_a_constant_that_is_no_such_number(factor: float):
+    b = QdqBuilder()
+    x = b.conv(b.input((1, 3, 5, 5)), 8)
+    constant = b.constant(np.array(factor, np.float32))
+    mean = b.node("Mul", [b.node("GlobalAveragePool", [x.name]), constant])
+    (problem,) = bsc.explain(b.model(b.quantize(mean, (1, 8, 1, 1), 4))).problems
+    assert re.search(r"\(Mul\): multiplies .*(25 elements|is inf)", problem)
