@@ -30,7 +30,7 @@ from bsc.frontend.registry import (
 )
 from bsc.frontend.tensors import Array
 from bsc.frontend.values import Exact, Scaled, Tensor, Value, Weights
-from bsc.frontend.views import View
+from bsc.frontend.views import NCHW, NHWC, View
 from bsc.frontend.windows import Pads, window_of
 from bsc.geometry import Window
 from bsc.numerics import INT32_LIMIT, accumulator_bound
@@ -293,14 +293,23 @@ def _dense(state: State, node: Node, x: Tensor, w: Scaled, transposed: bool) -> 
     if h * width * c > _MOST_UNREAD * size:
         raise would_move(x)
     rows = w.array if transposed else w.array.T
-    places = x.view.base + x.view.offsets[-1]
-    if np.array_equal(places, np.arange(h * width * c)):
-        values = np.ascontiguousarray(rows)
-    else:
-        values = np.zeros((len(rows), h * width * c), np.int8)
-        values[:, places] = rows
     layout = ("dense", transposed, x.view.key)
-    return Product(state, node, x, w, layout, values.reshape(-1, h, width, c))
+    return Product(state, node, x, w, layout, _as_the_input_lies(rows, x))
+
+
+def _as_the_input_lies(rows: Array, x: Tensor) -> Array:
+    """N x K weights of the elements of `x` as N x H x W x C."""
+    _, h, width, c = x.shape
+    for order in (NHWC, NCHW):
+        natural = View.natural(x.shape, order)
+        read = natural.reshaped(x.dims) if len(x.view.offsets[-1]) == h * width * c else None
+        if read is not None and x.view.same(read):
+            # The usual ways, without a detour for what may be hundreds of megabytes.
+            nhwc = np.argsort(order)
+            return np.ascontiguousarray(rows.reshape(-1, *natural.dims[1:]).transpose(nhwc))
+    values: Array = np.zeros((len(rows), h * width * c), np.int8)
+    values[:, x.view.base + x.view.offsets[-1]] = rows
+    return values.reshape(-1, h, width, c)
 
 
 def _int8_weight(node: Node, args: Args) -> Scaled:
