@@ -13,15 +13,19 @@ import onnx
 import pytest
 from lock_text import memtile_locks, without_lock
 from small_models import INPUT, image, residual_network, saved
-from xdsl.utils.exceptions import PassFailedException
+from xdsl.context import Context
+from xdsl.dialects.builtin import ModuleOp, StringAttr
+from xdsl.utils.exceptions import DiagnosticException, PassFailedException
 
 import bsc
 from bsc import oracle
 from bsc.arch import load_arch
 from bsc.asm.parser import parse_program
 from bsc.checking import TimingCheck
+from bsc.dialects.network import Network
 from bsc.folder import written_together, written_whole
 from bsc.monitor import PassMonitor
+from bsc.passes.split_width import SplitWidthPass
 from bsc.pipelines import NAMED_PIPELINES
 from bsc.report.outcome import difference_lines, outcome_lines
 from bsc.tools import opt
@@ -75,6 +79,28 @@ def test_compile_times_and_tells_each_step(model: onnx.ModelProto):
     names = list(NAMED_PIPELINES["bsc-compile"])
     assert [name for name, _ in monitor.seconds] == names
     assert steps == ["import", *names, "print"]
+
+
+def test_an_invalid_module_is_found_with_or_without_a_monitor(
+    model: onnx.ModelProto, monkeypatch: pytest.MonkeyPatch
+):
+    """After the pass that made it invalid, or where bsc verifies by itself."""
+
+    right = SplitWidthPass.apply
+
+    def spoil(self: SplitWidthPass, ctx: Context, op: ModuleOp) -> None:
+        right(self, ctx, op)
+        for layer in Network(op).compute_ops():
+            layer.properties["rounding"] = StringAttr("sideways")
+
+    monkeypatch.setattr(SplitWidthPass, "apply", spoil)
+    for monitor in (PassMonitor(), PassMonitor(verify=False), None):
+        with pytest.raises(DiagnosticException, match="rounding must be one of"):
+            bsc.compile(model, monitor=monitor)
+    monitor = PassMonitor()
+    with pytest.raises(DiagnosticException):
+        bsc.compile(model, monitor=monitor)
+    assert monitor.stage == "after split-width"
 
 
 def test_the_same_program_every_time(model: onnx.ModelProto, compiled: bsc.Compiled):
