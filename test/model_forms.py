@@ -10,6 +10,7 @@ from onnx import helper, numpy_helper
 
 _FUSED = {
     "Add": "QLinearAdd",
+    "GlobalAveragePool": "QLinearGlobalAveragePool",
     "Concat": "QLinearConcat",
     "Conv": "QLinearConv",
     "Gemm": "QGemm",

@@ -34,6 +34,10 @@ BLOCK = (8, 8)
 """Output and input channels of the blocks whose density is told."""
 
 _POOLS = ("AveragePool", "GlobalAveragePool", "MaxPool", "ReduceMean")
+_INEXACT_MEANS = (
+    "com.microsoft.QLinearAveragePool",
+    "com.microsoft.QLinearGlobalAveragePool",
+)
 _SHIFTS = range(17)
 _FARTHEST_ADD = 7
 
@@ -161,6 +165,13 @@ def _warnings(facts: NodeFacts) -> list[str]:
             f"{subject}: its sums can reach {report.accumulator_bound:,}, beyond 2^24, where "
             "onnxruntime's float32 need not be exact"
         )
+    if report.op_type in _INEXACT_MEANS and report.accumulator_bound:
+        count = report.accumulator_bound // 128
+        if count % 2 == 0 and count & (count - 1):
+            found.append(
+                f"{subject}: onnxruntime multiplies by a rounded 1/{count} here, so that a "
+                "mean right between two numbers may become the other one; in QDQ form not"
+            )
     return found + [f"{subject}: {text}" for text in _beyond_amd(facts)]
 
 

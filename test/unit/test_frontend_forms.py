@@ -5,16 +5,20 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import onnx
 import pytest
-from exactness import assert_exact, operations
+from exactness import argument_names, assert_exact, operations
 from model_forms import as_channels_last, as_qoperator, as_uint8
 from onnx import TensorProto, helper
 from qdq_models import Array, QdqBuilder, Signal, random_input, random_network
 
 import bsc
+from bsc.frontend import import_onnx
+from bsc.interpreter import run_module
+from bsc.oracle import quantized_tensors
 from bsc.sessions import open_session
 
 SEEDS = range(8)
@@ -380,3 +384,63 @@ def test_a_mean_times_a_constant_that_is_no_such_number(factor: float):
     mean = b.node("Mul", [b.node("GlobalAveragePool", [x.name]), constant])
     (problem,) = bsc.explain(b.model(b.quantize(mean, (1, 8, 1, 1), 4))).problems
     assert re.search(r"\(Mul\): multiplies .*(25 elements|is inf)", problem)
+
+
+@pytest.mark.parametrize(
+    ("rows", "cols", "warned"), [(4, 7, True), (7, 8, True), (7, 7, False), (8, 8, False)]
+)
+def test_a_kernel_of_onnxruntime_that_is_not_exact_is_warned_of(
+    rows: int, cols: int, warned: bool
+):
+    """Its fused mean multiplies by a rounded 1/N, which shows where a sum is halfway."""
+    b = QdqBuilder()
+    x = b.input((1, 2000, rows, cols))
+    pooled = b.quantize(b.node("GlobalAveragePool", [x.name]), (1, 2000, 1, 1), x.pos)
+    model = as_qoperator(b.model(pooled))
+    lines = [line for line in bsc.explain(model).warnings if "rounded 1/" in line]
+    assert len(lines) == int(warned)
+    imported = import_onnx(model)
+    feeds = random_input(model)
+    (name,) = imported.views.keys() - set(argument_names(imported))
+    expected = quantized_tensors(model, feeds, imported.views)
+    inputs = [imported.views[n].to_value(expected[n]) for n in argument_names(imported)]
+    (found,) = run_module(imported.module, inputs)
+    equal = np.array_equal(imported.views[name].of_value(found), expected[name])
+    assert equal is not warned
+
+
+# Constants that are computed -----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("op_type", "values"),
+    [
+        ("ConstantOfShape", [[2**40, 2**20]]),
+        ("Expand", [[1], [2**30, 2**30]]),
+        ("Tile", [[1, 2], [2**40]]),
+        ("Range", [0, 2**50, 1]),
+        ("Range", [0, 5, 0]),
+        ("Add", [[[1]] * 3000, [[1] * 3000]]),
+        ("Concat", [[1] * 2**15] * 3),
+    ],
+)
+def test_a_few_numbers_that_ask_for_much_are_not_computed(op_type: str, values: list[Any]):
+    """As the shape of a reshape, which is then not known: without an allocation."""
+    b = QdqBuilder()
+    x = b.conv(b.input((1, 3, 4, 4)), 8)
+    names = [b.constant(np.array(value, np.int64)) for value in values]
+    attributes = {"axis": 0} if op_type == "Concat" else {}
+    shape = b.node(op_type, names, **attributes)
+    y = b.quantize(b.node("Reshape", [x.name, shape]), (1, 128), x.pos)
+    problems = bsc.explain(b.model(b.gemm(y, 5))).problems
+    assert problems
+    assert all("node '" in line for line in problems)
+
+
+def test_a_computed_constant_that_onnxruntime_refuses():
+    b = QdqBuilder()
+    x = b.conv(b.input((1, 3, 4, 4)), 8)
+    shape = b.node("Gather", [b.constant(np.array([1, 128])), b.constant(np.array([5]))])
+    y = b.quantize(b.node("Reshape", [x.name, shape]), (1, 128), x.pos)
+    (problem,) = bsc.explain(b.model(y)).problems
+    assert "(Gather): cannot be computed from its constants: " in problem
