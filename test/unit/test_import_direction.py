@@ -41,7 +41,7 @@ LAYERS = """
     compiled
     api
     checking
-    report view
+    report view partition
     sweep
     __init__
     tools

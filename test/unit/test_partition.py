@@ -1,0 +1,124 @@
+"""Models with operators of the host between layers of the array, cut into parts.
+
+The networks are random: a chain of convolutions with an operator of the host behind some of
+them, branches that go around it, and results that leave on the way.
+"""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+from onnx.external_data_helper import set_external_data
+from test_prepare import Net
+
+import bsc
+from bsc.partition import Part, cut
+from bsc.prepare import ACTIVATION_TYPES, QUANT_FORMATS, Form, ort, prepare
+from bsc.prepare.samples import samples
+
+HOSTS = ("Elu", "Erf", "LRN", "Softmax", "Softplus")
+SEEDS = range(8)
+
+
+def random_network(seed: int) -> tuple[onnx.ModelProto, int]:
+    """A quantized network, and how many operators of the host are between its layers."""
+    rng = random.Random(seed)
+    net = Net(seed)
+    width = rng.choice([4, 8, 12])
+    x = net.node("Conv", ["x", net.normal("w0", width, 3, 3, 3)], "c0", pads=[1] * 4)
+    outputs: list[str] = []
+    count = rng.randint(1, 3)
+    for i in range(1, count + 1):
+        if rng.random() < 0.7:
+            x = net.node("Relu", [x], f"r{i}")
+        op = rng.choice(HOSTS)
+        options = {"LRN": {"size": 3}, "Softmax": {"axis": 1}}.get(op, {})
+        y = net.node(op, [x], f"h{i}", **options)
+        if rng.random() < 0.4:
+            y = net.node("MaxPool", [y], f"p{i}", kernel_shape=[3, 3], pads=[1] * 4)
+        weight = net.normal(f"w{i}", width, width, 3, 3)
+        y = net.node("Conv", [y, weight], f"c{i}", pads=[1] * 4)
+        x = net.node("Add", [x, y], f"a{i}") if rng.random() < 0.6 else y
+        if rng.random() < 0.3:
+            outputs.append(x)
+    outputs = [name for name in outputs if name != x]
+    if rng.random() < 0.5:
+        x = net.node("Softmax", [x], "end", axis=1)
+    model = net.model(x, [width, 16, 16])
+    for name in outputs:
+        shape = [1, width, 16, 16]
+        model.graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
+    quant_format = rng.choice(QUANT_FORMATS)
+    fuse = quant_format == "qdq" and rng.random() < 0.5
+    form = Form(quant_format, rng.choice(ACTIVATION_TYPES), fuse)
+    return prepare(model, seed=seed, form=form), count
+
+
+def inputs_of(part: Part) -> list[str]:
+    return [value.name for value in part.model.graph.input]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_parts_compute_what_the_whole_does(seed: int):
+    model, count = random_network(seed)
+    parts = cut(model)
+    assert sum(part.on_array for part in parts) == count + 1
+    feed = samples(model, 1, np.random.default_rng(seed))[0]
+    expected = ort.run(model, feed)
+    values = dict(feed)
+    for part in parts:
+        given = {name: values[name] for name in inputs_of(part)}
+        if part.on_array:
+            compiled = bsc.compile(part.model, "paper-2x2")
+            result = bsc.check(part.model, compiled, inputs=1, every_tensor=True)
+            assert result.ok
+            assert len(result.tensors) > len(given)
+        values |= ort.run(part.model, given)
+    assert {name: values[name].tolist() for name in expected} == {
+        name: value.tolist() for name, value in expected.items()
+    }
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_each_operator_is_in_one_part(seed: int):
+    model, _ = random_network(seed)
+    nodes = [node.name for part in cut(model) for node in part.model.graph.node]
+    kinds = {node.name: node.op_type for node in model.graph.node}
+    assert set(nodes) == set(kinds)
+    repeated = {name for name in kinds if nodes.count(name) > 1}
+    assert {kinds[name] for name in repeated} <= {"DequantizeLinear"}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_host_has_its_operators_and_the_array_the_sums(seed: int):
+    model, _ = random_network(seed)
+    for part in cut(model):
+        kinds = {node.op_type for node in part.model.graph.node}
+        assert kinds.isdisjoint(HOSTS if part.on_array else ("QLinearConv", "QLinearAdd"))
+        if not part.on_array:
+            assert not kinds.isdisjoint((*HOSTS, "DequantizeLinear"))
+
+
+def test_a_model_for_the_array_alone_is_one_part():
+    net = Net()
+    x = net.node("Conv", ["x", net.normal("w", 8, 3, 3, 3)], "c")
+    model = prepare(net.model(net.node("Relu", [x], "r"), [8, 14, 14]))
+    (part,) = cut(model)
+    assert part.on_array
+    assert [n.name for n in part.model.graph.node] == [n.name for n in model.graph.node]
+
+
+def test_weights_in_other_files(tmp_path: Path):
+    model, _ = random_network(0)
+    tensor = next(t for t in model.graph.initializer if t.raw_data)
+    (tmp_path / "w.bin").write_bytes(tensor.raw_data)
+    set_external_data(tensor, "w.bin")
+    tensor.ClearField("raw_data")
+    (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(bsc.BscError, match="weights inside: save it in one file"):
+        cut(tmp_path / "m.onnx")
