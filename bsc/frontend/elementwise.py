@@ -19,9 +19,9 @@ from bsc.frontend.broadcast import paired
 from bsc.frontend.graph import Constant, Node
 from bsc.frontend.linear import scaled_channels
 from bsc.frontend.moves import feature_map
+from bsc.frontend.offsets import offset
 from bsc.frontend.problems import Refusal, quoted
 from bsc.frontend.registry import Args, State, activation, argument, constant, imports
-from bsc.frontend.tables import times_itself
 from bsc.frontend.values import Exact, Scaled, Tensor, Value
 from bsc.frontend.views import View
 from bsc.numerics import INT32_LIMIT
@@ -104,6 +104,8 @@ def add(state: State, node: Node, args: Args) -> Value:
         if isinstance(other, Scaled):
             x = activation(state, node, args, i)
             return scaled_channels(state, node, x, 1, other)
+        if isinstance(other, Constant):
+            return offset(state, node, activation(state, node, args, i), 1, other, 1)
     a, b = _equals(state, node, args)
     bound = 128 * (1 + (1 << abs(a.pos - b.pos)))
     if bound >= INT32_LIMIT:
@@ -127,18 +129,14 @@ def sub(state: State, node: Node, args: Args) -> Value:
             negative = replace(other, array=-sign * other.array.astype(np.int64))
             return scaled_channels(state, node, x, sign, negative)
         if isinstance(other, Constant):
-            raise Refusal(
-                f"reads constant {quoted(node.inputs[1 - i])} of {other.type}: "
-                "an int8 or int32 one with a DequantizeLinear is accepted"
-            )
+            x = activation(state, node, args, i)
+            return offset(state, node, x, sign, other, -sign)
     raise Refusal("subtracts one activation from another: only a constant is accepted")
 
 
 @imports("Mul")
 def mul(state: State, node: Node, args: Args) -> Value:
     """Two activations, or one and a constant for each channel."""
-    if (product := times_itself(state, node, args)) is not None:
-        return product
     for i, other in ((0, argument(args, 1)), (1, argument(args, 0))):
         if isinstance(other, Scaled):
             x = activation(state, node, args, i)

@@ -216,15 +216,15 @@ def scaled_channels(
     if w.array.dtype != np.int8:
         raise Refusal(f"constant {quoted(w.name)} is {w.array.dtype}: int8 is accepted")
     channels = x.shape[3]
-    values = _of_channels(w, x).reshape(channels, 1, 1, 1)
+    values = of_channels(w, x).reshape(channels, 1, 1, 1)
     product = Product(state, node, x, w, ("channels", x.view.key), values, Window(), channels)
     if summand is not None:
-        bias = replace(summand, array=_of_channels(summand, x))
+        bias = replace(summand, array=of_channels(summand, x))
         product = product.with_bias(bias)
     return product.exact(x.view, -1)
 
 
-def _of_channels(constant: Scaled, x: Tensor) -> Array:
+def of_channels(constant: Scaled, x: Tensor) -> Array:
     """A constant as one number for each channel of the value of `x`.
 
     Raises Refusal if it is broadcast otherwise, or makes the tensor larger.

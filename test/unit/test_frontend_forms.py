@@ -155,10 +155,35 @@ def test_a_constant_for_each_channel(op_type: str, seed: int):
     assert_exact(b.model(b.quantize(b.node(op_type, inputs), dims, result)))
 
 
-def test_a_constant_that_is_not_quantized_is_named():
+@pytest.mark.parametrize("op_type", ["Add", "Sub"])
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_float_constant_for_each_channel(op_type: str, seed: int):
+    """All 256 numbers in each channel, beside constants of any size, and halves."""
+    b = QdqBuilder(seed)
+    channels = int(b.rng.integers(1, 40))
+    pos = int(b.rng.integers(2, 7))
+    b.inputs.append(
+        helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, channels, 16, 16])
+    )
+    x = b.quantize("x", (1, channels, 16, 16), pos)
+    size = float(10.0 ** int(b.rng.integers(-4, 2)))
+    values: Array = b.rng.standard_normal((1, channels, 1, 1)) * size
+    if seed % 4 == 0:
+        values = np.asarray(np.ldexp(np.rint(np.ldexp(values, pos + 1)), -pos - 1))
+    constant = b.constant(values.astype(np.float32))
+    inputs = [x.name, constant] if seed % 2 else [constant, x.name]
+    result = b.node(op_type, inputs)
+    if seed % 3 == 0:
+        result = b.node("Relu", [result])
+    y = b.quantize(result, x.dims, pos + int(b.rng.integers(-2, 3)))
+    every = np.ldexp(np.arange(-128, 128, dtype=np.float32), -pos).reshape(1, 1, 16, 16)
+    assert_exact(b.model(y), feeds={"x": np.repeat(every, channels, axis=1)})
+
+
+def test_a_constant_that_is_no_number_is_named():
     b = QdqBuilder()
     x = b.conv(b.input((1, 3, 5, 5)), 8)
-    mean = b.constant(np.ones((1, 8, 1, 1), np.float32), "mean")
+    mean = b.constant(np.full((1, 8, 1, 1), np.nan, np.float32), "mean")
     model = b.model(b.quantize(b.node("Sub", [x.name, mean]), x.dims, 4))
     (problem,) = bsc.explain(model).problems
     assert f"reads constant '{mean}' of float32" in problem

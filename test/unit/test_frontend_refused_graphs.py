@@ -49,8 +49,8 @@ def initializer(net: Net, name: str, value: Array) -> str:
 
 
 @refused(
-    r"node 'sub_0_node' \(Sub\): reads constant 'mean' of float32: an int8 or int32 one with a "
-    r"DequantizeLinear is accepted"
+    r"node 'sub_0_node' \(Sub\): reads graph input 'x_1', which is not quantized: a "
+    r"QuantizeLinear and a DequantizeLinear are expected before"
 )
 def arithmetic_before_the_first_rounding(net: Net):
     mean = initializer(net, "mean", np.ones((1, 4, 1, 1), np.float32))
