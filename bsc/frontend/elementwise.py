@@ -22,6 +22,7 @@ from bsc.frontend.moves import feature_map
 from bsc.frontend.offsets import offset
 from bsc.frontend.problems import Refusal, quoted
 from bsc.frontend.registry import Args, State, activation, argument, constant, imports
+from bsc.frontend.tables import times_input
 from bsc.frontend.values import Exact, Scaled, Tensor, Value
 from bsc.frontend.views import View
 from bsc.numerics import INT32_LIMIT
@@ -137,6 +138,8 @@ def sub(state: State, node: Node, args: Args) -> Value:
 @imports("Mul")
 def mul(state: State, node: Node, args: Args) -> Value:
     """Two activations, or one and a constant for each channel."""
+    if (product := times_input(state, node, args)) is not None:
+        return product
     for i, other in ((0, argument(args, 1)), (1, argument(args, 0))):
         if isinstance(other, Scaled):
             x = activation(state, node, args, i)

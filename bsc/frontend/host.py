@@ -20,9 +20,9 @@ from bsc.frontend.values import Exact, Hosted, Missing, Tensor, Unknown, Value
 
 _FLOAT = """
     Acos Acosh Asin Asinh Atan Atanh Celu Cos Cosh Elu Erf Exp Gelu GroupNormalization
-    HardSwish InstanceNormalization LRN LayerNormalization Log LogSoftmax LpNormalization
-    MeanVarianceNormalization Mish RMSNormalization Reciprocal Selu Sigmoid Sin Sinh Softmax
-    Softplus Softsign Sqrt Tan Tanh
+    HardSigmoid HardSwish InstanceNormalization LRN LayerNormalization LeakyRelu Log LogSoftmax
+    LpNormalization MeanVarianceNormalization Mish PRelu RMSNormalization Reciprocal Selu
+    Sigmoid Sin Sinh Softmax Softplus Softsign Sqrt Tan Tanh
 """.split()
 """Operators whose results are no integers times a power of two."""
 
@@ -121,8 +121,8 @@ def hosted(state: State, node: Node, args: Args, why: str = "") -> Hosted:
 
 def _never_rounded(value: Tensor) -> str:
     return (
-        f"reads tensor {quoted(value.name)}, which no QuantizeLinear has made: a QuantizeLinear "
-        "and a DequantizeLinear are expected between"
+        f"reads tensor {quoted(value.name)}, which no QuantizeLinear has made: a "
+        "QuantizeLinear and a DequantizeLinear are expected between"
     )
 
 

@@ -26,6 +26,7 @@ from bsc.frontend import (
     qoperator,
     quantize,
     shapes,
+    tables,
 )
 from bsc.frontend.builder import Builder, check_size, layout_of
 from bsc.frontend.given import Given, GivenShapes
@@ -37,6 +38,7 @@ from bsc.frontend.moves import feature_map
 from bsc.frontend.problems import Problems, Refusal, quoted, text
 from bsc.frontend.read import read_graph
 from bsc.frontend.registry import IMPORTERS, Args, Importer, Results, State
+from bsc.frontend.tables import lookup_of, reads_table
 from bsc.frontend.values import (
     Constant,
     Exact,
@@ -51,7 +53,18 @@ from bsc.frontend.values import (
 from bsc.frontend.views import NHWC, View
 
 # Their importers register themselves when they are imported.
-_OPERATORS = (elementwise, folding, host, linear, pads, pools, qoperator, quantize, shapes)
+_OPERATORS = (
+    elementwise,
+    folding,
+    host,
+    linear,
+    pads,
+    pools,
+    qoperator,
+    quantize,
+    shapes,
+    tables,
+)
 
 _QUANTIZERS = ("QuantizeLinear", "DequantizeLinear")
 
@@ -289,6 +302,7 @@ def _import(node: Node, args: Args, opset: int, state: State) -> Results:
     if folding.is_folded(node, args):
         state.reasons[node.index] = "computed from constants by the compiler"
         return folding.folded(node, args, opset)
+    args = _known_to(node, args, state)
     importer = IMPORTERS.get(node.op_type)
     if importer is None:
         check_known(node, opset)
@@ -300,6 +314,18 @@ def _import(node: Node, args: Args, opset: int, state: State) -> Results:
         if any(isinstance(arg, Hosted) for arg in args):
             return _behind_host(importer, node, args, state)
     return importer(state, node, args)
+
+
+def _known_to(node: Node, args: Args, state: State) -> list[Value | None]:
+    """The inputs of a node; a table that it cannot read unrounded is the host's, which then
+    computes what follows as well."""
+    found = list(args)
+    for i, arg in enumerate(args):
+        lookup = lookup_of(arg)
+        if lookup and not reads_table(node, args, i) and node.op_type not in host.RENAMING:
+            why = host.why_not(lookup.node.op_type)
+            found[i] = hosted(state, lookup.node, (lookup.x,), why)
+    return found
 
 
 def _behind_host(importer: Importer, node: Node, args: Args, state: State) -> Results:
@@ -370,6 +396,9 @@ def _sources(value: Value | None) -> tuple[Tensor, ...]:
         case Unknown() | None:
             return ()
         case Exact():
+            if lookup := lookup_of(value):
+                # The host can compute a table.
+                return _sources(lookup.x)
             raise Refusal(
                 f"is the result of {value.node.subject}, which no QuantizeLinear has rounded: "
                 "a QuantizeLinear and a DequantizeLinear are expected after it"

@@ -41,7 +41,8 @@ def excited(seed: int) -> onnx.ModelProto:
     channels, h, w = x.dims[1:]
     match int(b.rng.integers(0, 3)):
         case 0:
-            gate = b.conv(b.conv(b.global_pool(x), 5, activation="Relu"), channels)
+            squeezed = b.conv(b.conv(b.global_pool(x), 5, activation="Relu"), channels)
+            gate = b.unary("HardSigmoid", squeezed, 7, alpha=1 / 6)
         case 1:
             gate = b.pool("AveragePool", x, (1, w))._replace(dims=(1, channels, h, 1))
         case _:
@@ -56,3 +57,29 @@ def excited(seed: int) -> onnx.ModelProto:
 @pytest.mark.parametrize("seeds", [range(0, 6), range(6, 12)])
 def test_squeeze_and_excite(seeds: range):
     assert_all_agree(excited, seeds)
+
+
+def bent(seed: int) -> onnx.ModelProto:
+    """Functions of one number, some of which are rounded to another position at once, or are
+    a factor of what they are a function of."""
+    b = QdqBuilder(seed)
+    x = some_map(b)
+    for _ in range(3):
+        match int(b.rng.integers(0, 5)):
+            case 0:
+                x = b.unary("HardSwish", x)
+            case 1:
+                x = b.unary("LeakyRelu", x, x.pos - 1, alpha=0.3)
+            case 2:
+                gate = b.node("HardSigmoid", [x.name], alpha=1 / 6)
+                x = b.quantize(b.node("Mul", [gate, x.name]), x.dims, x.pos)
+            case 3:
+                x = b.quantize(b.node("Relu", [b.node("Tanh", [x.name])]), x.dims, 5)
+            case _:
+                x = b.unary("Relu", b.unary("HardSigmoid", x, 7), 6)
+    return b.model(b.conv(x, 9, (3, 3), strides=(2, 1), pads=(1, 1, 1, 1)))
+
+
+@pytest.mark.parametrize("seeds", [range(0, 5), range(5, 10)])
+def test_functions_of_one_number(seeds: range):
+    assert_all_agree(bent, seeds)

@@ -392,7 +392,7 @@ def test_any_selection_of_problems_is_told_whole(seed: int):
 DEPTH = 10_000
 
 
-@pytest.mark.parametrize("op_type", ["Identity", "Relu", "Tanh", "Foo"])
+@pytest.mark.parametrize("op_type", ["Identity", "Relu", "Erf", "Tanh", "Foo"])
 def test_a_deep_graph_needs_no_deep_stack(op_type: str):
     b = QdqBuilder()
     x = b.input((1, 4, 2, 2))
@@ -403,4 +403,5 @@ def test_a_deep_graph_needs_no_deep_stack(op_type: str):
     if op_type in ("Identity", "Relu"):
         assert len(import_onnx(model).nodes) == DEPTH + 7
         return
-    assert len(problems_of(Net(model))) == DEPTH
+    # Behind the first Tanh, which the array has, all is the host's.
+    assert len(problems_of(Net(model))) == (1 if op_type == "Tanh" else DEPTH)
