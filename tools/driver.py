@@ -27,7 +27,7 @@ from xdsl.utils.exceptions import DiagnosticException, ParseError
 
 from bsc.errors import BscError
 from bsc.monitor import PassMonitor
-from bsc.tools import alloc, explain, progress, sweep
+from bsc.tools import alloc, explain, parts, progress, sweep
 from bsc.tools.diagnostics import describe
 from bsc.tools.explain import Shapes
 
@@ -182,6 +182,7 @@ examples:
   bsc compile r50.onnx -o out                      for the default machine, paper-4x4
   bsc compile r50.onnx -o out --arch npu1          another preset: paper-RxC, npu1, npu2
   bsc compile r50.onnx -o out --arch mine.toml     your own; base = "paper-4x4" in it helps
+  bsc compile alexnet.onnx -o out --partition      several programs, and the host between them
 
 \b
 files in DIR: program.asm, weights.bin, cost.json, cost.csv, trace.json (for Perfetto),
@@ -206,6 +207,13 @@ def compile(
     timing: Annotated[
         str, typer.Option(metavar="NAME", help="The rules by which instructions are timed.")
     ] = "serial",
+    partition: Annotated[
+        bool,
+        typer.Option(
+            "--partition",
+            help="Cut the model where the host has to compute between layers of the array.",
+        ),
+    ] = False,
     time_passes: Annotated[
         bool, typer.Option("--time-passes", help="Print the time of each pass on stderr.")
     ] = False,
@@ -216,8 +224,11 @@ def compile(
     from bsc.frontend.given import parse_shapes
     from bsc.report.screen import print_compiled
 
-    check_target(output)
     monitor: PassMonitor = context.obj
+    if partition:
+        parts.compile(model, output, arch, timing, shape, monitor)
+        return
+    check_target(output)
     start = time.perf_counter()
     with progress.steps(f"compiling {model}") as say:
         given = parse_shapes(shape)
@@ -270,12 +281,14 @@ def run(
     """
     import bsc
     from bsc.arrays import read_arrays, write_arrays
+    from bsc.partition import chain
     from bsc.report.units import plural, seconds
 
     given = read_arrays(inputs)
     start = time.perf_counter()
     with progress.bar("simulating") as tell:
-        result = bsc.run(folder, given, every_tensor, timing_seed=timing_seed, progress=tell)
+        command = chain.run if chain.is_chain(folder) else bsc.run
+        result = command(folder, given, every_tensor, timing_seed=timing_seed, progress=tell)
     tensors = {**result.tensors, **result.outputs}
     write_arrays(output, tensors)
     spent = seconds(time.perf_counter() - start)
@@ -337,9 +350,13 @@ def check(
     """
     import bsc
     from bsc.frontend.given import parse_shapes
+    from bsc.partition import chain
     from bsc.report.outcome import difference_lines
     from bsc.report.screen import print_outcome
 
+    if chain.is_chain(folder):
+        parts.check(model, folder, inputs, every_tensor, seed, timing_seeds)
+        return
     with progress.bar("checking") as tell:
         result = bsc.check(
             model,

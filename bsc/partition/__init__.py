@@ -7,6 +7,8 @@ onnxruntime runs one for the host, and one after the other they compute what the
 
     for part in cut("model.onnx"):
         print(part.on_array, [node.name for node in part.model.graph.node])
+
+`chain` compiles, saves, runs and checks all parts of a model: `bsc compile --partition`.
 """
 
 from __future__ import annotations

@@ -60,7 +60,8 @@ class _Graph:
         self.hosted = {i for i, index in enumerate(indices) if index in found.state.hosted}
         self.repeated = self._repeated()
         self._leave_to_the_host()
-        self.stage = self._stages()
+        self.home = self._homes()
+        self.numbers = sorted({number for number in self.home if number is not None})
 
     def _repeated(self) -> set[int]:
         """The nodes that every part has which needs them: they cost nothing, and are exact."""
@@ -75,7 +76,7 @@ class _Graph:
         return repeated
 
     def _leave_to_the_host(self) -> None:
-        """Gives the host what it reads and no QuantizeLinear has rounded."""
+        """Gives the host what it reads, or the user, and no QuantizeLinear has rounded."""
         readers: dict[str, list[int]] = {}
         for i, node in enumerate(self.nodes):
             for name in node.input:
@@ -84,30 +85,32 @@ class _Graph:
             node = self.nodes[i]
             if node.op_type.startswith(_ROUNDING) or i in self.repeated:
                 continue
-            if any(r in self.hosted for name in node.output for r in readers.get(name, [])):
+            read = any(r in self.hosted for name in node.output for r in readers.get(name, []))
+            if read or not self.outputs.isdisjoint(node.output):
                 self.hosted.add(i)
 
-    def _stages(self) -> list[int]:
-        """The number of the part of each node; one that is repeated has that of its input."""
+    def _homes(self) -> list[int | None]:
+        """The number of the part that each node belongs to.
+
+        A node that is repeated belongs to none, unless the user reads it, which is the host's.
+        """
         stage: dict[str, int] = {}
-        found: list[int] = []
+        found: list[int | None] = []
         for i, node in enumerate(self.nodes):
             number = max((stage.get(name, 0) for name in node.input), default=0)
             if i not in self.repeated:
                 number += number % 2 != (i in self.hosted)
             stage |= dict.fromkeys(node.output, number)
-            found.append(number)
+            if i not in self.repeated:
+                found.append(number)
+            else:
+                found.append(None if self.outputs.isdisjoint(node.output) else number | 1)
         return found
 
     def members(self, number: int) -> set[int]:
         """The nodes of a part, with those that are repeated in it."""
         nodes = self.nodes
-        found = {
-            i
-            for i, stage in enumerate(self.stage)
-            if stage == number
-            and (i not in self.repeated or not self.outputs.isdisjoint(nodes[i].output))
-        }
+        found = {i for i, home in enumerate(self.home) if home == number}
         stack = list(found)
         while stack:
             for name in nodes[stack.pop()].input:
@@ -131,7 +134,7 @@ def _crossings(graph: _Graph) -> dict[str, onnx.ValueInfoProto]:
     """Type and shape of each tensor that goes from part to part, as onnxruntime has them."""
     names = {
         name: None
-        for number in sorted(set(graph.stage))
+        for number in graph.numbers
         for name in graph.needs(graph.members(number))
         if name in graph.makers
     }
@@ -159,10 +162,10 @@ def _extract(graph: _Graph, crossings: Mapping[str, onnx.ValueInfoProto]) -> Ite
     source = graph.model.graph
     inputs = {value.name: value for value in source.input} | dict(crossings)
     outputs = {value.name: value for value in source.output} | dict(crossings)
-    for number in sorted(set(graph.stage)):
+    for number in graph.numbers:
         members = graph.members(number)
         made = {name for i in members for name in graph.nodes[i].output}
-        results = [name for name in outputs if name in made and _makes(graph, name, number)]
+        results = [n for n in outputs if n in made and graph.home[graph.makers[n]] == number]
         if not results:
             continue
         used = {name for i in members for name in graph.nodes[i].input}
@@ -177,8 +180,3 @@ def _extract(graph: _Graph, crossings: Mapping[str, onnx.ValueInfoProto]) -> Ite
             t for t in source.sparse_initializer if t.values.name in used
         )
         yield Part(part, number % 2 == 0)
-
-
-def _makes(graph: _Graph, name: str, number: int) -> bool:
-    """Whether a tensor belongs to a part, and is not only repeated in it."""
-    return graph.stage[graph.makers[name]] == number

@@ -104,13 +104,16 @@ def test_the_host_has_its_operators_and_the_array_the_sums(seed: int):
             assert not kinds.isdisjoint((*HOSTS, "DequantizeLinear"))
 
 
-def test_a_model_for_the_array_alone_is_one_part():
+def test_of_a_model_for_the_array_the_host_has_the_last_step():
     net = Net()
     x = net.node("Conv", ["x", net.normal("w", 8, 3, 3, 3)], "c")
     model = prepare(net.model(net.node("Relu", [x], "r"), [8, 14, 14]))
-    (part,) = cut(model)
-    assert part.on_array
-    assert [n.name for n in part.model.graph.node] == [n.name for n in model.graph.node]
+    array, host = cut(model)
+    assert array.on_array
+    assert not host.on_array
+    nodes = [n.name for n in model.graph.node]
+    assert [n.name for n in array.model.graph.node] == nodes[:-1]
+    assert [n.op_type for n in host.model.graph.node] == ["DequantizeLinear"]
 
 
 def test_weights_in_other_files(tmp_path: Path):
