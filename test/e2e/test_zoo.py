@@ -46,7 +46,7 @@ def small(name: str) -> int:
 def larger(name: str) -> int:
     """A size beyond the least, with some pixels in the last layers."""
     network = NETWORKS[name]
-    return network.least + max(network.step, 40)
+    return network.least + -(-40 // network.step) * network.step
 
 
 CASES = [pytest.param(name, form, small(name), id=name) for name, form in ONCE.items()] + [
