@@ -146,7 +146,7 @@ def _returns(node: Node, why: str, needs: Node, ending: bool) -> str:
     )
     return (
         f"operator {node.op_type} is not supported here: it {why}; {where}, but "
-        f"{needs.subject} needs its result on the array"
+        f"{needs.subject} needs its result on the array: --partition cuts the model there"
     )
 
 

@@ -93,7 +93,8 @@ def sparse_initializer(net: Net):
 @refused(
     r"node 'maxpool_.*' \(LRN\): operator LRN is not supported here: it is floating-point "
     r"arithmetic, .* at the end of the graph only, "
-    r"but node 'add_.*' \(Add\) needs its result on the array$"
+    r"but node 'add_.*' \(Add\) needs its result on the array: "
+    r"--partition cuts the model there$"
 )
 def unsupported_operator(net: Net):
     node = net.node("MaxPool")
