@@ -29,6 +29,7 @@ from bsc.tiling.bounds import ITERATION_S, OVERLAP_SHARE, STAGE_S, Bounds
 from bsc.tiling.channels import ChannelSplit, channel_granule, chunk_granule
 from bsc.tiling.core import CorePlan
 from bsc.tiling.estimate import Estimate
+from bsc.tiling.fit import buffer_bytes, footprint
 from bsc.tiling.layer import LayerShape
 from bsc.tiling.pixels import PixelSplit
 from bsc.tiling.rows import split_rows
@@ -48,11 +49,13 @@ _ANY = Wanted()
 
 
 def best_subvolume(layer: LayerShape, arch: Arch, wanted: Wanted = _ANY) -> Subvolume | None:
-    """The fastest subvolume that fits the core; None if not even the smallest one does."""
+    """The fastest subvolume that fits the core, and whose weights fit the memtiles if there are
+    such; None if not even the smallest one fits the core."""
     search = _Search(layer, arch, wanted)
-    for kinds in search.stationary():
-        if (found := search.best(kinds)) is not None:
-            return found
+    for room in dict.fromkeys((_room_for_weights(layer, arch), None)):
+        for kinds in search.stationary():
+            if (found := search.best(kinds, room)) is not None:
+                return found
     return None
 
 
@@ -65,23 +68,23 @@ class _Search:
         self.stages = cache(partial(split_rows, layer))
         self.channels = cache(partial(ChannelSplit, layer))
 
-    def plan(self, sub: Subvolume) -> CorePlan:
-        """The plan that a candidate stands for."""
-        channels = self.channels(sub.cout, sub.cin)
-        pixels, stages = self.pixels(sub.width), self.stages(sub.rows)
-        return CorePlan(self.layer, sub.stationary, channels, pixels, stages)
-
-    def best(self, kinds: Sequence[Stationary]) -> Subvolume | None:
-        """Branch and bound over all candidates of some kinds."""
+    def best(self, kinds: Sequence[Stationary], room: int | None) -> Subvolume | None:
+        """Branch and bound over all candidates of some kinds; `room` bytes of a memtile are
+        there for the weights, if that matters."""
         best: tuple[float, Subvolume] | None = None
         for bound, candidate in self._candidates(kinds):
             if best is not None and bound >= best[0]:
                 break
             plan = self._plan(candidate)
-            if plan.buffers(self.arch) is not None:
+            if plan.buffers(self.arch) is not None and self._fits_in(room, plan.channels):
                 timed = self._seconds(plan), candidate
                 best = timed if best is None else min(best, timed)
         return best[1] if best is not None else None
+
+    def _fits_in(self, room: int | None, channels: ChannelSplit) -> bool:
+        """Whether the packed weights fit in the memtiles: a mask and a bias for each of many
+        small subvolumes take a little more than those of one."""
+        return room is None or max(channels.memtile_weights(self.arch)) <= room
 
     def _seconds(self, plan: CorePlan) -> float:
         """What the search makes small."""
@@ -121,6 +124,14 @@ class _Search:
         if wanted is None:
             return [list(Stationary)]
         return [[wanted], [Stationary.WEIGHTS]]
+
+
+def _room_for_weights(layer: LayerShape, arch: Arch) -> int | None:
+    """Bytes of a memtile beside the activations; None if that cannot matter, because there is
+    plenty of it or not even enough for one subvolume."""
+    least = layer.weight_bytes(arch)
+    room = arch.memtile_bytes - (footprint(layer, arch) - buffer_bytes(least))
+    return room if least <= room < 2 * least else None
 
 
 def _widest(layer: LayerShape) -> int:

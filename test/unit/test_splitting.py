@@ -6,6 +6,7 @@ shows, as new tensors are not zero there.
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 
 import numpy as np
@@ -14,7 +15,7 @@ from exactness import argument_names, main_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from qdq_models import QdqBuilder, random_input
-from varied_networks import outcome_of, random_arch, varied_network
+from varied_networks import compiled, outcome_of, random_arch, varied_network
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.dialects.func import FuncOp
 from xdsl.dialects.tensor import InsertSliceOp
@@ -29,7 +30,7 @@ from bsc.frontend import import_onnx
 from bsc.interpreter import run_every_tensor, run_module
 from bsc.numerics import Int8
 from bsc.pipelines import parse_specs, resolve, run_passes
-from bsc.tiling.fit import fits, shrunk
+from bsc.tiling.fit import fits, footprint, shrunk
 from bsc.tiling.from_ir import layer_shape
 
 SPLITS = ("split-width", "split-cout", "split-cin", "split-height", "split-window")
@@ -232,3 +233,19 @@ def test_a_piece_of_cin_leaves_room_for_its_sums(cin: int):
     network = Network(case)
     for op in network.compute_ops():
         assert fits(shrunk(layer_shape(network, op, arch), arch, 1), arch)
+
+
+@pytest.mark.parametrize("channels", [61, 67, 75])
+def test_weights_in_many_subvolumes_fit_where_those_in_one_fit_exactly(channels: int):
+    """Each packed subvolume has a mask and a bias of its own."""
+    b = QdqBuilder()
+    x = b.input((1, channels, 20, 54))
+    model = b.model(b.conv(x, channels, (11, 7), strides=(1, 4), groups=channels))
+    wide = Arch("exact", rows=6, cols=1, memtile_bytes=1 << 20, core_data_bytes=49152)
+    network = Network(import_onnx(model).module)
+    (layer,) = (layer_shape(network, op, wide) for op in network.compute_ops())
+    arch = dataclasses.replace(wide, memtile_bytes=footprint(layer, wide))
+    outcome = outcome_of(model, arch)
+    assert outcome.kind == "ok", outcome.reason
+    text, _ = compiled(model, arch)
+    assert "[h " not in text
