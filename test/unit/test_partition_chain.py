@@ -31,7 +31,7 @@ def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> onnx.ModelProto:
     return found
 
 
-@pytest.mark.parametrize("seed", range(20, 26))
+@pytest.mark.parametrize("seed", range(21, 25))
 def test_a_saved_chain_computes_what_onnxruntime_does(seed: int, tmp_path: Path):
     model, _ = random_network(seed)
     made = chain.compile(model, "paper-2x2")
