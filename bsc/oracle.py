@@ -58,6 +58,7 @@ def quantized_names(model: onnx.ModelProto) -> list[str]:
     themselves (QLinearConv and such), make of inputs of the graph, in file order."""
     graph = model.graph
     known = {"", *(tensor.name for tensor in graph.initializer)}
+    known.update(sparse.values.name for sparse in graph.sparse_initializer)
     nodes = list(graph.node)
     while folded := [node for node in nodes if known.issuperset(node.input)]:
         known.update(name for node in folded for name in node.output)

@@ -11,15 +11,18 @@ from pathlib import Path
 from typing import Any, cast
 
 import onnx
-from onnx import AttributeProto, TensorProto, helper
+from onnx import AttributeProto, SparseTensorProto, TensorProto, helper
 
 from bsc.frontend.given import GivenShapes
 from bsc.frontend.graph import Constant, Declared, Graph, Node
 from bsc.frontend.order import check_names, defined_already, in_order, producers
 from bsc.frontend.problems import Problems, Refusal, quoted, text
+from bsc.frontend.sparse import dense_array
 from bsc.frontend.tensors import ExternalFiles, array_of, type_name
 
 _checker = cast("Any", onnx.checker)  # partly typed
+
+_TENSORS = (TensorProto, SparseTensorProto)
 
 
 def read_graph(
@@ -78,8 +81,11 @@ def _attribute(proto: AttributeProto) -> object:
 def _is_valid(node: Node, proto: onnx.NodeProto, context: Any, problems: Problems) -> bool:
     """Whether the node is what ONNX's own schema asks of it; notes why it is not.
 
-    An operator that ONNX does not know, or that holds a graph, is the importer's to refuse.
+    An operator that ONNX does not know, or that holds a graph, is the importer's to refuse; a
+    sparse Constant is judged where it is read, in words that name its tensor.
     """
+    if node.op_type == "Constant" and "sparse_value" in node.attributes:
+        return True
     if "." in node.op_type or not onnx.defs.has(node.op_type) or node.holds_graphs:
         return True
     if proto.domain:
@@ -121,10 +127,10 @@ def _constants(
         constants[name] = _constant(name, tensor, files, problems)
     for sparse in proto.sparse_initializer:
         name = text(sparse.values.name)
-        problems.add(
-            f"tensor {quoted(name)} is a sparse initializer: only dense ones are accepted"
-        )
-        constants[name] = None
+        if name in constants:
+            problems.add(f"tensor {quoted(name)} is defined twice, by two initializers")
+            continue
+        constants[name] = _constant(name, sparse, files, problems)
     for node in nodes:
         if node.op_type == "Constant" and node.outputs:
             name = node.outputs[0]
@@ -137,9 +143,15 @@ def _constants(
 
 
 def _constant(
-    name: str, tensor: TensorProto, files: ExternalFiles, problems: Problems
+    name: str,
+    tensor: TensorProto | SparseTensorProto,
+    files: ExternalFiles,
+    problems: Problems,
 ) -> Constant | None:
     with problems.at(f"tensor {quoted(name)}"):
+        if isinstance(tensor, SparseTensorProto):
+            kind = type_name(tensor.values.data_type)
+            return Constant(name, kind, dense_array(tensor, files))
         return Constant(name, type_name(tensor.data_type), array_of(tensor, files))
     return None
 
@@ -159,11 +171,13 @@ def _check_constants(
             )
 
 
-def _constant_tensor(node: Node) -> TensorProto:
+def _constant_tensor(node: Node) -> TensorProto | SparseTensorProto:
     """The value of a Constant node, whichever of its attributes holds it."""
-    value = node.attributes.get("value")
-    if isinstance(value, TensorProto):
-        return value
+    given = [value for value in node.attributes.values() if isinstance(value, _TENSORS)]
+    if len(given) > 1:
+        raise Refusal("has both a dense and a sparse value: one of them is accepted")
+    if given:
+        return given[0]
     if "value_float" in node.attributes:
         return helper.make_tensor("", TensorProto.FLOAT, [], [node.real("value_float", 0.0)])
     if "value_int" in node.attributes:
@@ -176,4 +190,4 @@ def _constant_tensor(node: Node) -> TensorProto:
         items = cast("list[float]", floats)
         return helper.make_tensor("", TensorProto.FLOAT, [len(items)], items)
     kinds = ", ".join(node.attributes) or "none"
-    raise Refusal(f"has the value in attribute {kinds}: a dense tensor is accepted")
+    raise Refusal(f"has the value in attribute {kinds}: a tensor is accepted")

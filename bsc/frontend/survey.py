@@ -7,9 +7,8 @@ array or on the host is decided once, here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 from typing import cast
 
@@ -32,10 +31,11 @@ from bsc.frontend.builder import Builder, check_size, layout_of
 from bsc.frontend.given import Given, GivenShapes
 from bsc.frontend.graph import Declared, Dims, Graph, Node
 from bsc.frontend.host import check_known, check_stays_on_host, hosted, is_fused
+from bsc.frontend.inference import inference
 from bsc.frontend.layouts import channels_last
 from bsc.frontend.load import load, opset_of
 from bsc.frontend.moves import feature_map
-from bsc.frontend.problems import Problems, Refusal, quoted, text
+from bsc.frontend.problems import Problems, Refusal, quoted
 from bsc.frontend.read import read_graph
 from bsc.frontend.registry import IMPORTERS, Args, Importer, Results, State
 from bsc.frontend.tables import lookup_of, reads_table
@@ -73,9 +73,6 @@ _FOLDED = ("BatchNormalization",)
 
 _PRODUCTS = ("Conv", "Gemm", "MatMul")
 
-_LARGEST_COPIED = 1024
-"""Bytes of an initializer that may be a shape; larger ones are weights."""
-
 
 @dataclass(frozen=True)
 class Survey:
@@ -109,7 +106,7 @@ def survey(source: str | Path | onnx.ModelProto, given: Given | None = None) -> 
         reason = f"not an ONNX model: {name} is not UTF-8"
         raise ModelError(file.where, [reason]) from None
     inputs = [declared.name for declared in graph.inputs]
-    state = State(Builder(inputs), _inference(file.model, graph, opset))
+    state = State(Builder(inputs), inference(file.model, graph, opset))
     is_float = _check_form(graph, problems)
     values = _walk(graph, opset, state, problems, is_float)
     check_stays_on_host(graph, state, problems)
@@ -131,59 +128,6 @@ def _check_form(graph: Graph, problems: Problems) -> bool:
         "first, e.g. with 'bsc prepare'"
     )
     return True
-
-
-def _inference(
-    model: onnx.ModelProto, graph: Graph, opset: int
-) -> Callable[[], Mapping[str, Dims]]:
-    """The shapes that ONNX's own inference finds, found when they are first asked for."""
-
-    @cache
-    def shapes() -> Mapping[str, Dims]:
-        try:
-            inferred = onnx.shape_inference.infer_shapes(_without_weights(model, graph, opset))
-        except (onnx.shape_inference.InferenceError, RuntimeError, ValueError):
-            # It has no shapes for a broken model; the problem itself is found elsewhere.
-            return {}
-        known: dict[str, Dims] = {}
-        for value in (*inferred.graph.value_info, *inferred.graph.output):
-            dims = tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
-            if min(dims, default=0) > 0:
-                known[text(value.name)] = dims
-        return known
-
-    return shapes
-
-
-def _without_weights(model: onnx.ModelProto, graph: Graph, opset: int) -> onnx.ModelProto:
-    """The model as shape inference needs it: in order and of versions that it knows; large
-    initializers have become inputs, and the batch is 1."""
-    copied = onnx.ModelProto(ir_version=int(onnx.IR_VERSION))
-    # Inference gives up on operators of domains that are not imported.
-    for domain in {"", *(node.domain for node in model.graph.node)}:
-        version = opset if domain in ("", "ai.onnx") else 1
-        copied.opset_import.add(domain=domain, version=version)
-    copied.graph.name = "shapes"
-    copied.graph.node.extend(model.graph.node[node.index] for node in graph.nodes)
-    copied.graph.output.extend(model.graph.output)
-    copied.graph.value_info.extend(model.graph.value_info)
-    given = {declared.name: declared for declared in graph.inputs}
-    copied.graph.input.extend(v for v in model.graph.input if text(v.name) in given)
-    for value in copied.graph.input:
-        dims = value.type.tensor_type.shape.dim
-        for i, known in enumerate((given[text(value.name)].dims or ())[: len(dims)]):
-            if isinstance(known, int) or i == 0:
-                dims[i].dim_value = known if isinstance(known, int) else 1
-    for tensor in model.graph.initializer:
-        constant = graph.constants.get(text(tensor.name))
-        array = None if constant is None else constant.array
-        if array is not None and array.nbytes <= _LARGEST_COPIED:
-            copied.graph.initializer.append(tensor)
-        else:
-            copied.graph.input.append(
-                onnx.helper.make_tensor_value_info(tensor.name, tensor.data_type, tensor.dims)
-            )
-    return copied
 
 
 def _walk(

@@ -79,12 +79,94 @@ def initializer_twice(net: Net):
     net.model.graph.initializer.append(net.tensor(net.scale))
 
 
-@refused("tensor 'sparse' is a sparse initializer: only dense ones are accepted")
-def sparse_initializer(net: Net):
-    values = numpy_helper.from_array(np.ones(1, np.int8), "sparse")
-    indices = numpy_helper.from_array(np.zeros(1, np.int64), "")
-    sparse = helper.make_sparse_tensor(values, indices, [4])
-    net.model.graph.sparse_initializer.append(sparse)
+def add_sparse(net: Net, dims: list[int], indices: object, values: object = (1,)) -> None:
+    """A sparse initializer with int8 values that nothing reads."""
+    net.model.graph.sparse_initializer.append(
+        helper.make_sparse_tensor(
+            numpy_helper.from_array(np.array(values, np.int8), "sparse"),
+            numpy_helper.from_array(np.array(indices), "indices"),
+            dims,
+        )
+    )
+
+
+@refused(r"tensor 'sparse': is sparse with index 4, which is outside of \[4\]$")
+def sparse_index_outside(net: Net):
+    add_sparse(net, [2, 2], [0, 4], [1, 2])
+
+
+@refused(r"tensor 'sparse': is sparse with index \[1, -1\], which is outside of \[2, 2\]$")
+def sparse_index_negative(net: Net):
+    add_sparse(net, [2, 2], [[1, -1]])
+
+
+@refused("tensor 'sparse': is sparse with index 1 behind 2: each must be larger than the one")
+def sparse_indices_unsorted(net: Net):
+    add_sparse(net, [4], [0, 2, 1], [1, 2, 3])
+
+
+@refused(r"tensor 'sparse': is sparse with index \[0, 1\] behind \[0, 1\]: each must be larger")
+def sparse_index_twice(net: Net):
+    add_sparse(net, [2, 2], [[0, 1], [0, 1]], [1, 2])
+
+
+@refused(
+    r"tensor 'sparse': is sparse with indices of shape \[3\] for 2 values in 2 dimensions: "
+    r"\[2\] or \[2, 2\] is expected"
+)
+def sparse_indices_too_many(net: Net):
+    add_sparse(net, [2, 2], [0, 1, 2], [1, 2])
+
+
+@refused("tensor 'sparse': is sparse with indices of type int32: int64 is expected")
+def sparse_indices_of_int32(net: Net):
+    add_sparse(net, [4], np.zeros(1, np.int32))
+
+
+@refused("tensor 'sparse': is sparse, and the tensor of its indices has 7 bytes of raw data")
+def sparse_indices_cut_off(net: Net):
+    add_sparse(net, [4], [0])
+    indices = net.model.graph.sparse_initializer[0].indices
+    indices.raw_data = indices.raw_data[:-1]
+
+
+@refused(r"tensor 'sparse': is sparse with values of shape \[1, 1\]: one dimension is expected")
+def sparse_values_of_two_dimensions(net: Net):
+    add_sparse(net, [4], [0], [[1]])
+
+
+@refused(
+    r"tensor 'sparse': is sparse with 1 values, but its dimensions \[1048576, 1048576\] need "
+    r"1099511627776 bytes: at most 1024 times what the file has of it"
+)
+def sparse_terabyte(net: Net):
+    add_sparse(net, [2**20, 2**20], [0])
+
+
+@refused(r"tensor 'sparse': is sparse with dimensions \[4, 0\]: 1 to 16 are accepted, each")
+def sparse_without_elements(net: Net):
+    add_sparse(net, [4, 0], [0])
+
+
+@refused("tensor 'scale_.*' is defined twice, by two initializers")
+def sparse_initializer_twice(net: Net):
+    add_sparse(net, [4], [0])
+    net.model.graph.sparse_initializer[0].values.name = net.scale
+
+
+@refused(r"tensor 'sparse': is sparse with index 9, which is outside of \[4\]$")
+def sparse_constant(net: Net):
+    add_sparse(net, [4], [9])
+    sparse = net.model.graph.sparse_initializer.pop()
+    node = helper.make_node("Constant", [], ["sparse"], "constant", sparse_value=sparse)
+    net.model.graph.node.insert(0, node)
+
+
+@refused(r"node 'constant' \(Constant\): has both a dense and a sparse value: one of them is")
+def dense_and_sparse_constant(net: Net):
+    sparse_constant(net)
+    value = numpy_helper.from_array(np.ones(4, np.int8))
+    net.node("Constant").attribute.append(helper.make_attribute("value", value))
 
 
 # Operators -----------------------------------------------------------------------------
