@@ -7,6 +7,7 @@ because an operation's location already holds its ONNX name.
 from __future__ import annotations
 
 import re
+import struct
 from dataclasses import dataclass
 
 from xdsl.context import Context
@@ -60,8 +61,8 @@ class Locations:
         except DiagnosticException:
             self.reached = self._at(self.parser.pos)
             raise
-        except (NotImplementedError, ValueError) as e:
-            # xDSL's answer to a few odd texts, such as array<i7: 1>.
+        except (NotImplementedError, ValueError, struct.error) as e:
+            # xDSL's answer to a few odd texts, such as array<i7: 1> and array<i8: 300>.
             here = Span(self.parser.pos, self.parser.pos, self.parser.lexer.input)
             raise ParseError(here, str(e)) from e
         self.parser.starts.setdefault(module, 0)  # one that is only implied

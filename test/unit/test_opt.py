@@ -250,7 +250,15 @@ def test_a_string_without_end_is_an_error_at_once(
     assert ":1:18: error: " in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("text", ["array<i7: 1>", '#bsw.payload<base64 "é">', "1 : i99999999"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "array<i7: 1>",
+        "array<i64: 9223372036854775808>",
+        '#bsw.payload<base64 "é">',
+        "1 : i99999999",
+    ],
+)
 def test_odd_texts_are_errors_of_the_text(
     text: str, module: Path, capsys: pytest.CaptureFixture[str]
 ):
