@@ -76,13 +76,19 @@ class Span(NamedTuple):
 
 @dataclass(frozen=True)
 class Axis:
-    """A sliding window along one axis.  With a stride of 0 all outputs read the same."""
+    """A sliding window along one axis.
+
+    With a stride of 0 all outputs read the same.  With `repeat` each element stands for so many
+    outputs, of which the first element has lost `phase` to a piece before.
+    """
 
     kernel: int = 1
     stride: int = 1
     dilation: int = 1
     pad_lo: int = 0
     pad_hi: int = 0
+    repeat: int = 1
+    phase: int = 0
 
     @property
     def reach(self) -> int:
@@ -97,6 +103,9 @@ class Axis:
         """What the outputs [lo, hi) read of an input of `size` elements."""
         if lo >= hi:
             return Span(0, 0, 0, 0)
+        if self.repeat > 1:
+            lo, last = lo + self.phase, hi - 1 + self.phase
+            return Span(lo // self.repeat, min(last // self.repeat + 1, size), 0, 0)
         first = lo * self.stride - self.pad_lo
         last = (hi - 1) * self.stride - self.pad_lo + self.reach
         a, b = min(max(first, 0), size), max(min(last, size), 0)

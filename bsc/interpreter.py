@@ -221,6 +221,15 @@ class QnnFunctions(InterpreterFunctions):
         values = numerics.lookup(args[0], np.array(op.entries, np.int8))
         return (_finish(op, values, op.table_pos.value.data),)
 
+    @impl(qnn.ResizeOp)
+    def run_resize(
+        self, interpreter: Interpreter, op: qnn.ResizeOp, args: PythonValues
+    ) -> PythonValues:
+        h, w = op.window.h, op.window.w
+        factor, phase = (h.repeat, w.repeat), (h.phase, w.phase)
+        values = numerics.resize(args[0], factor, phase, op.shape[1], op.shape[2])
+        return (_finish(op, values, position_of(op.input.type)),)
+
     @impl(qnn.ConcatOp)
     def run_concat(
         self, interpreter: Interpreter, op: qnn.ConcatOp, args: PythonValues

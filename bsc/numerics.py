@@ -150,6 +150,13 @@ def lookup(x: Int8, table: Int8) -> Int8:
     return table[x.astype(np.int16) - INT8_MIN]
 
 
+def resize(x: Int8, factor: tuple[int, int], phase: tuple[int, int], h: int, w: int) -> Int8:
+    """The first h x w pixels of x with each pixel repeated, after the first `phase` ones."""
+    rows = (np.arange(h) + phase[0]) // factor[0]
+    columns = (np.arange(w) + phase[1]) // factor[1]
+    return x[:, rows][:, :, columns]
+
+
 def accumulator_bound(weight: Int8, bias: Ints | None = None) -> int:
     """The largest |accumulator| that any int8 input can give: max over COUT of
     sum|w| * 128 + |bias|.  Up to 2^24 float32 is exact, from 2^31 int32 overflows."""

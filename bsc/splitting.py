@@ -38,6 +38,7 @@ from bsc.dialects.qnn import (
     GlobalAvgPoolOp,
     PoolOp,
     ReshapeOp,
+    ResizeOp,
     WeightedOp,
 )
 from bsc.dialects.qnn_attributes import ELIDED, ORDER, elided_of, shape_of
@@ -262,6 +263,10 @@ def _changes(op: ComputeOp, dim: int, lo: int, hi: int) -> dict[str, Attribute |
             # Columns that share C keep what they have of the whole.
             offsets, sizes = (0, 0, 0, lo), (1, op.shape[H], op.shape[W], hi - lo)
             changed["columns"] = SpreadAttr(slice_spread(op.columns.data, Box(offsets, sizes)))
+    if dim != C and isinstance(op, ResizeOp):
+        phase, axes = list(op.phase.get_values()), (op.window.h, op.window.w)
+        phase[dim - H] = (phase[dim - H] + lo) % axes[dim - H].repeat
+        changed["phase"] = DenseArrayBase.from_list(i64, phase)
     if dim != C and isinstance(op, Conv2dOp | PoolOp):
         changed["pads"] = DenseArrayBase.from_list(i64, _pads(op, dim, lo, hi))
     return changed

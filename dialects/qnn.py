@@ -32,6 +32,7 @@ from bsc.dialects.qnn_pointwise import (
     MulOp,
     RequantizeOp,
     ReshapeOp,
+    ResizeOp,
     UnaryOp,
 )
 from bsc.dialects.qnn_pools import AvgPoolOp, GlobalAvgPoolOp, MaxPoolOp, PoolOp
@@ -54,6 +55,7 @@ __all__ = [
     "PoolOp",
     "RequantizeOp",
     "ReshapeOp",
+    "ResizeOp",
     "UnaryOp",
     "WeightedOp",
 ]
@@ -68,6 +70,7 @@ ALL_OPS: list[type[Operation]] = [
     GlobalAvgPoolOp,
     RequantizeOp,
     LookupOp,
+    ResizeOp,
     ConcatOp,
     ReshapeOp,
 ]

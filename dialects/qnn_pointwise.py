@@ -157,6 +157,57 @@ class LookupOp(UnaryOp):
 
 
 @irdl_op_definition
+class ResizeOp(UnaryOp):
+    """
+    Each pixel stands for `factor` rows and columns of pixels: the nearest one.
+
+    Of the first row and column of the input, `phase` outputs belong to a piece before this one;
+    the last ones may stand for fewer outputs as well.
+    """
+
+    name = "qnn.resize"
+
+    factor = prop_def(DenseArrayBase.constr(i64))
+    phase = prop_def(DenseArrayBase.constr(i64), DenseArrayBase.from_list(i64, [0, 0]))
+
+    def __init__(
+        self,
+        input: SSAValue | Operation,
+        factor: Sequence[int],
+        result_type: TensorType,
+        epilogue: EpilogueAttr | None = None,
+    ):
+        super().__init__(input, result_type, epilogue)
+        self.properties["factor"] = DenseArrayBase.from_list(i64, factor)
+
+    def reads(self) -> tuple[Read, ...]:
+        axes = self._axes()
+        return (Read(self.input, Window(*axes)),)
+
+    def _axes(self) -> list[Axis]:
+        """Rows and columns.  Raises VerifyException if they are not as they must be."""
+        factor, phase = self.factor.get_values(), self.phase.get_values()
+        if len(factor) != 2 or len(phase) != 2 or min(factor) < 1:
+            raise VerifyException(
+                f"factor and phase must be two numbers each, factors of at least 1, not "
+                f"{list(factor)} and {list(phase)}"
+            )
+        if any(not 0 <= p < f for f, p in zip(factor, phase, strict=True)):
+            raise VerifyException(
+                f"phase must lie below the factor {list(factor)}, not {list(phase)}"
+            )
+        return [Axis(repeat=f, phase=p) for f, p in zip(factor, phase, strict=True)]
+
+    def expected_shape(self) -> Shape:
+        _, h, w, c = shape_of(self.input.type)
+        sizes: list[int] = []
+        for axis, size, own in zip(self._axes(), (h, w), self.shape[1:3], strict=True):
+            covered = (own - 1 + axis.phase) // axis.repeat + 1 == size
+            sizes.append(own if covered else size * axis.repeat - axis.phase)
+        return (1, sizes[0], sizes[1], c)
+
+
+@irdl_op_definition
 class ConcatOp(ComputeOp):
     """The inputs side by side along C, each requantized to the result's position."""
 

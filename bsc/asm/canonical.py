@@ -267,6 +267,9 @@ def _elementwise(instr: Instr, a: Arrays) -> dict[str, Used]:
     found = {"w": column, "c": cores, "cin": cores & (c > 0)}
     if "s2" in a:
         found["s2"] = _second(a, column)
+    if "up" in a:
+        some = _some(column, 1)
+        found |= {"hin": some, "ph": some, "win": column, "pw": column}
     return found | _window(a, column) if "k" in a else found
 
 

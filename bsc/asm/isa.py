@@ -312,6 +312,25 @@ _SPECS = (
         ),
     ),
     Spec(
+        "RESIZE",
+        Engine.COMP,
+        "each pixel of the input, again and again",
+        (
+            Field("in", "input buffer", _S),
+            Field("out", "output buffer", _S),
+            *_OUT_BOX,
+            Field("c", "channels", axes=_GRID, varies=True),
+            _FEWER,
+            Field("hin", "rows of the input buffer"),
+            Field("win", "columns of the input buffer", axes=_COL),
+            Field("up", "rows and columns of output that a pixel stands for", axes=_PAIR),
+            Field("ph", "rows that the first row of the input does not stand for"),
+            Field("pw", "columns that the first one does not stand for", axes=_COL),
+            Field("xpos", "position of the input", _P),
+            *_POST,
+        ),
+    ),
+    Spec(
         "LOOKUP",
         Engine.COMP,
         "a function of each number, as a table",
@@ -342,5 +361,6 @@ LAYER_OPS: dict[str, tuple[str, ...]] = {
     "global_avg_pool": ("AVGPOOL",),
     "requantize": ("COPY",),
     "lookup": ("LOOKUP",),
+    "resize": ("RESIZE",),
 }
 """What a layer may compute with, by its `op`."""

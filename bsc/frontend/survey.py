@@ -24,6 +24,7 @@ from bsc.frontend import (
     pools,
     qoperator,
     quantize,
+    resize,
     shapes,
     tables,
 )
@@ -38,6 +39,7 @@ from bsc.frontend.moves import feature_map
 from bsc.frontend.problems import Problems, Refusal, quoted
 from bsc.frontend.read import read_graph
 from bsc.frontend.registry import IMPORTERS, Args, Importer, Results, State
+from bsc.frontend.resize import enlarged_of
 from bsc.frontend.tables import lookup_of, reads_table
 from bsc.frontend.values import (
     Constant,
@@ -62,6 +64,7 @@ _OPERATORS = (
     pools,
     qoperator,
     quantize,
+    resize,
     shapes,
     tables,
 )
@@ -343,6 +346,8 @@ def _sources(value: Value | None) -> tuple[Tensor, ...]:
             if lookup := lookup_of(value):
                 # The host can compute a table.
                 return _sources(lookup.x)
+            if (small := enlarged_of(value)) is not None:
+                return _sources(small)
             raise Refusal(
                 f"is the result of {value.node.subject}, which no QuantizeLinear has rounded: "
                 "a QuantizeLinear and a DequantizeLinear are expected after it"

@@ -159,7 +159,7 @@ class LayerCode:
             fields["coff"] = self._channel_offsets(source, parts[0][0])
         fields["row"] = compact([located.row_bytes(c) * row_step for c in columns])
         fields["pix"] = compact([located.pixel_bytes(c) * pixel_step for c in columns])
-        stride = stage.rows * source.window.h.stride
+        stride = stage.rows * source.window.h.stride // source.window.h.repeat
         self._add_steps(fields, located, stride, self._channel_step(index), iters)
         return Instr("LOADFM", iters, fields)
 
@@ -310,6 +310,8 @@ class LayerCode:
             self._add_fewer(fields, "cin", range(len(layer.sources)), parts)
         if layer.mnemonic in ("CONV", "DENSE", "MAXPOOL", "AVGPOOL"):
             self._add_window(fields, stage, tile)
+        elif layer.mnemonic == "RESIZE":
+            self._add_repeats(fields, stage, tile)
         return Instr(layer.mnemonic, iters, fields)
 
     def _add_fewer(
@@ -332,6 +334,16 @@ class LayerCode:
         sizes: IntArray = np.array(lengths(self.plan.channels.chunk_bounds))
         per_part = np.repeat(sizes[[k for _, k in parts], None], self.arch.rows, axis=1)
         return compact_iterations(per_part)
+
+    def _add_repeats(self, fields: dict[str, FieldValue], stage: StageShape, tile: int) -> None:
+        """How the pixels of the input lie under the rows and columns of the output."""
+        h, w = self.plan.layer.sources[0].window.h, self.plan.layer.sources[0].window.w
+        tiles = self.plan.pixels.tiles[tile]
+        fields["hin"] = stage.loaded[0]
+        fields["win"] = compact(self.plan.pixels.loaded[0, tile])
+        fields["up"] = (h.repeat, w.repeat)
+        fields["ph"] = (stage.first + h.phase) % h.repeat
+        fields["pw"] = compact([(lo + w.phase) % w.repeat for lo, _ in tiles])
 
     def _add_window(self, fields: dict[str, FieldValue], stage: StageShape, tile: int) -> None:
         plan, source = self.plan, self.plan.layer.sources[0]

@@ -319,6 +319,29 @@ def _copy(machine: Machine, r: Resolved, i: int, row: int, col: int) -> Iterator
     yield _give_rounded(core, r, i, _finish(r, x, r.number("xpos")))
 
 
+def _resize(machine: Machine, r: Resolved, i: int, row: int, col: int) -> Iterator[Put]:
+    """RESIZE: each pixel, again and again."""
+    core = machine.cores[row][col]
+    _, h, w, c = shape = _pointwise_shape(r, i, row, col)
+    if 0 in shape:
+        return
+    factor = (int(r.at("up", i)[0]), int(r.at("up", i)[1]))
+    phase = (int(r.at("ph", i)), int(r.at("pw", i)[col]))
+    sizes = (int(r.at("hin", i)), int(r.at("win", i)[col]))
+    for name, out, up, first, size in zip(
+        ("rows", "columns"), (h, w), factor, phase, sizes, strict=True
+    ):
+        if not 0 <= first < up:
+            raise BscError(f"a pixel stands for {up} {name}, the first one cannot lack {first}")
+        # Every element that is read must be used: one more would be a wrong transfer.
+        if (needed := (first + out - 1) // up + 1) != size:
+            raise BscError(f"{out} {name} of output read {needed} {name}, not {size}")
+    fewer = _inputs(r, i, row, col)
+    x = _take_some(core, r.slot("in", i), (1, *sizes, c), fewer, np.int8, r.number("xpos"))
+    out = _finish(r, numerics.resize(x, factor, phase, h, w), r.number("xpos"))
+    yield _give_rounded(core, r, i, out)
+
+
 def _lookup(machine: Machine, r: Resolved, i: int, row: int, col: int) -> Iterator[Put]:
     """LOOKUP: each number's element of the table, through the steps of post."""
     core = machine.cores[row][col]
@@ -345,4 +368,5 @@ _KERNELS: dict[str, Kernel] = {
     "AVGPOOL": _pool,
     "COPY": _copy,
     "LOOKUP": _lookup,
+    "RESIZE": _resize,
 }

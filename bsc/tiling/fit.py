@@ -14,7 +14,7 @@ import numpy as np
 
 from bsc.arch import Arch
 from bsc.dialects.placement import Spread, SpreadAxis
-from bsc.geometry import Axis, cut, round_up, stored_channels
+from bsc.geometry import Axis, ceil_div, cut, round_up, stored_channels
 from bsc.tiling.channels import channel_granule, chunk_granule, piece_granule
 from bsc.tiling.layer import (
     LayerShape,
@@ -121,7 +121,7 @@ def _shrunk_source(
 
 def _read(axis: Axis, outputs: int) -> int:
     """Elements under the windows of `outputs` neighbouring outputs."""
-    return (outputs - 1) * axis.stride + axis.reach
+    return ceil_div((outputs - 1) * axis.stride, axis.repeat) + axis.reach
 
 
 def _densest(weight: WeightShape, cout: int, cin: int) -> WeightShape:

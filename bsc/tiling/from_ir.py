@@ -37,6 +37,7 @@ MNEMONICS: dict[type[ComputeOp], str] = {
     qnn.GlobalAvgPoolOp: "AVGPOOL",
     qnn.RequantizeOp: "COPY",
     qnn.LookupOp: "LOOKUP",
+    qnn.ResizeOp: "RESIZE",
     qnn.ConcatOp: "COPY",
 }
 """The instruction that computes each operation."""

@@ -267,9 +267,11 @@ def natural_spread(columns: Spread, window: Window, all_channels: bool, shape: H
     read is in every memtile."""
     if columns.axis is SpreadAxis.C:
         return Spread(SpreadAxis.ALL) if all_channels else columns
-    stride, width = window.w.stride, shape[1]
-    if not stride:
+    axis, width = window.w, shape[1]
+    if not axis.stride:
         return Spread(SpreadAxis.ALL)
     last = max(i for i, size in enumerate(lengths(columns.bounds)) if size) + 1
-    bounds = [min(b * stride, width) for b in columns.bounds[:last]]
+    bounds = [
+        min((b * axis.stride + axis.phase) // axis.repeat, width) for b in columns.bounds[:last]
+    ]
     return Spread(SpreadAxis.W, (*bounds, *[width] * (len(columns.bounds) - last)))

@@ -82,7 +82,10 @@ def _continues(
     if rows != stage.rows or first != stage.first + stage.iterations * rows:
         return False
     for source, before, now in zip(layer.sources, stage.spans, spans, strict=True):
-        step = rows * source.window.h.stride * stage.iterations
+        axis, moved = source.window.h, rows * stage.iterations
+        if moved % axis.repeat:
+            return False
+        step = moved * axis.stride // axis.repeat
         if (now.size, now.pad_lo, now.pad_hi) != (before.size, before.pad_lo, before.pad_hi):
             return False
         if now.lo != before.lo + step:

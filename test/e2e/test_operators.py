@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import onnx
 import pytest
 from qdq_models import QdqBuilder, Signal
@@ -83,3 +84,24 @@ def bent(seed: int) -> onnx.ModelProto:
 @pytest.mark.parametrize("seeds", [range(0, 5), range(5, 10)])
 def test_functions_of_one_number(seeds: range):
     assert_all_agree(bent, seeds)
+
+
+def enlarged(seed: int) -> onnx.ModelProto:
+    """A map made larger, beside one of that size, as decoders have it."""
+    b = QdqBuilder(seed)
+    x = some_map(b)
+    rows, columns = (int(n) for n in b.rng.integers(1, 4, 2))
+    small = b.pool("MaxPool", x, (1, 1), (rows, columns))
+    h, w = small.dims[2] * rows, small.dims[3] * columns
+    scales = b.constant(np.array([1, 1, rows, columns], np.float32))
+    modes = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    y = b.node("Resize", [small.name, "", scales], **modes)
+    y = b.quantize(y, (1, x.dims[1], h, w), x.pos)
+    if (h, w) == x.dims[2:]:
+        y = b.concat([y, x])
+    return b.model(b.conv(y, 9, (3, 3), pads=(1, 1, 1, 1)))
+
+
+@pytest.mark.parametrize("seeds", [range(0, 5), range(5, 10)])
+def test_resized_to_the_nearest_pixel(seeds: range):
+    assert_all_agree(enlarged, seeds)

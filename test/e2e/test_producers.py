@@ -48,6 +48,7 @@ AGREEING = (
     "quark-torch-relu6",
     "quark-torch-shuffle",
     "quark-torch-small",
+    "quark-torch-upsample",
     "torch-dynamo-excite-qdq-int8",
     "torch-dynamo-grouped-qdq-int8",
     "torch-dynamo-hardswish-qdq-int8",
@@ -58,6 +59,7 @@ AGREEING = (
     "torch-dynamo-small-qdq-uint8",
     "torch-dynamo-small-qop-int8",
     "torch-dynamo-small-qop-uint8",
+    "torch-dynamo-upsample-qdq-int8",
     "torch-torchscript-excite-qdq-int8",
     "torch-torchscript-grouped-qdq-int8",
     "torch-torchscript-hardswish-qdq-int8",
@@ -68,6 +70,7 @@ AGREEING = (
     "torch-torchscript-small-qdq-uint8",
     "torch-torchscript-small-qop-int8",
     "torch-torchscript-small-qop-uint8",
+    "torch-torchscript-upsample-qdq-int8",
 )
 """The models that are accepted."""
 

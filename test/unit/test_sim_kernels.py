@@ -286,6 +286,46 @@ def test_lookup(seed: int, h: int, w: int, c: int, fewer: int) -> None:
     _equal(core, numerics.requantize(expected.reshape(x.shape), 5, Requant(3, -9, 99)), 3)
 
 
+@given(seeds, st.integers(1, 6), st.integers(1, 6), st.integers(1, 9), st.integers(0, 9))
+def test_resize(seed: int, h: int, w: int, c: int, fewer: int) -> None:
+    """Each pixel again and again, with channels that the buffer does not have."""
+    rng = np.random.default_rng(seed)
+    inputs, up = min(fewer, c), [int(n) for n in rng.integers(1, 4, 2)]
+    ph, pw = (int(rng.integers(0, n)) for n in up)
+    whole = np.zeros((1, 9, 9, c), np.int8)
+    whole[..., :inputs] = _ints(rng, 1, 9, 9, inputs)
+    large: Int8 = whole.repeat(up[0], axis=1).repeat(up[1], axis=2)
+    hin, win = (ph + h - 1) // up[0] + 1, (pw + w - 1) // up[1] + 1
+    machine, core = _machine()
+    if inputs:
+        given_ = np.ascontiguousarray(whole[:, :hin, :win, :inputs])
+        core.put(IN, int8_data(given_, 4)).do()
+    _run(
+        machine,
+        f"RESIZE iteration 1 in={IN} out={OUT} h={h} w={w} c={c} cin={inputs} hin={hin} "
+        f"win={win} up=[{up[0]},{up[1]}] ph={ph} pw={pw} xpos=4 post=round(3,-9,99)",
+    )
+    expected = large[:, ph : ph + h, pw : pw + w]
+    _equal(core, numerics.requantize(expected, 4, Requant(3, -9, 99)), 3)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("hin=1", "hin=2", "2 rows of output read 1 rows, not 2"),
+        ("pw=0", "pw=1", "2 columns of output read 2 columns, not 1"),
+        ("ph=0", "ph=2", "a pixel stands for 2 rows, the first one cannot lack 2"),
+        ("up=[2,2]", "up=[2,0]", "a pixel stands for 0 columns, the first one cannot lack 0"),
+    ],
+)
+def test_pixels_of_a_resize_that_do_not_come_out_even(old: str, new: str, message: str) -> None:
+    machine, core = _machine()
+    core.put(IN, int8_data(np.ones((1, 2, 2, 8), np.int8), 4)).do()
+    text = f"RESIZE iteration 1 in={IN} out={OUT} h=2 w=2 c=8 hin=1 win=1 up=[2,2] ph=0 pw=0"
+    with pytest.raises(BscError, match=message):
+        _run(machine, f"{text} xpos=4 post=round(4)".replace(old, new))
+
+
 # What does not agree ------------------------------------------------------------------------
 
 _CONV = (

@@ -42,6 +42,8 @@ dataflow.program "all" {
   %11 = dataflow.copy "iteration 1 in=0x100 out=0x200 h=1 w=1 c=8 xpos=4 post=round(4)"
   // CHECK: dataflow.lookup "iteration 1 in=0x0100 out=0x0200 h=1 w=1 c=8 xpos=4 table=c0c0c1c1{{[0-9a-f]+}}3e3f3f tpos=5 post=round(4)"
   %14 = dataflow.lookup "iteration 1 in=0x100 out=0x200 h=1 w=1 c=8 xpos=4 table=c0c0c1c1c2c2c3c3c4c4c5c5c6c6c7c7c8c8c9c9cacacbcbcccccdcdcececfcfd0d0d1d1d2d2d3d3d4d4d5d5d6d6d7d7d8d8d9d9dadadbdbdcdcdddddededfdfe0e0e1e1e2e2e3e3e4e4e5e5e6e6e7e7e8e8e9e9eaeaebebececededeeeeefeff0f0f1f1f2f2f3f3f4f4f5f5f6f6f7f7f8f8f9f9fafafbfbfcfcfdfdfefeffff00000101020203030404050506060707080809090a0a0b0b0c0c0d0d0e0e0f0f10101111121213131414151516161717181819191a1a1b1b1c1c1d1d1e1e1f1f20202121222223232424252526262727282829292a2a2b2b2c2c2d2d2e2e2f2f30303131323233333434353536363737383839393a3a3b3b3c3c3d3d3e3e3f3f tpos=5 post=round(4)"
+  // CHECK: dataflow.resize "iteration 1 in=0x0100 out=0x0200 h=2 w=[2,1] c=8 hin=1 win=[2,1] up=[2,2] ph=0 pw=[1,0] xpos=4 post=round(4)"
+  %15 = dataflow.resize "iteration 1 in=0x100 out=0x200 h=2 w=[2,1] c=8 hin=1 win=[2,1] up=[2,2] ph=0 pw=[1,0] xpos=4 post=round(4)"
   // CHECK: dataflow.writefm "memtile 0x01000 core 0x0200 iter 1 h=1 w=1 c=[8,4] coff=[0,8] row=16 pix=16"
   %12 = dataflow.writefm "memtile 0x1000 core 0x200 iter 1 h=1 w=1 c=[8,4] coff=[0,8] row=16 pix=16"
   // CHECK: dataflow.write "ddr 0x00000 memtile 0x01000 iter 1 h=1 w=[1,0] c=8 drow=16 dpix=8 row=16 pix=16"
