@@ -97,7 +97,9 @@ class Item:
             stays = spread is not None and use.accepts(spread)
             if index or self.writes:
                 self.resident.append(stays)
-            spread = spread if stays else use.spread
+            if not stays:
+                # A part of the channels may need columns that say nothing of the whole.
+                spread = use.spread if use.accepts(use.spread) else None
 
     def stays(self) -> Iterator[Stay]:
         """The stays of the whole tensor, as decided so far."""

@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 import pytest
 from qdq_models import QdqBuilder, Signal
-from varied_networks import outcome_of, random_arch, random_specs
+from varied_networks import outcome_of, random_arch, random_specs, specs_with
 
 from bsc.arch import Arch
 
@@ -105,3 +105,15 @@ def enlarged(seed: int) -> onnx.ModelProto:
 @pytest.mark.parametrize("seeds", [range(0, 5), range(5, 10)])
 def test_resized_to_the_nearest_pixel(seeds: range):
     assert_all_agree(enlarged, seeds)
+
+
+@pytest.mark.parametrize("columns", [3, 6])
+def test_a_map_whose_channels_are_split_in_time_for_its_mean_only(columns: int):
+    """Columns share the channels of a piece of the mean; the product needs the map otherwise."""
+    b = QdqBuilder(columns)
+    x = b.conv(b.input((1, 3, 12, 12)), 32, (3, 3), pads=(1, 1, 1, 1))
+    y = b.binary("Mul", x, b.conv(b.global_pool(x), 32))
+    model = b.model(b.conv(y, 8))
+    arch = Arch("wide", rows=3, cols=columns, memtile_bytes=8192)
+    outcome = outcome_of(model, arch, specs_with({"split-cout": "factor=2"}))
+    assert outcome.kind == "ok", outcome.reason
