@@ -109,7 +109,7 @@ def test_resized_to_the_nearest_pixel(seeds: range):
 
 @pytest.mark.parametrize("columns", [3, 6])
 def test_a_map_whose_channels_are_split_in_time_for_its_mean_only(columns: int):
-    """Columns share the channels of a piece of the mean; the product needs the map otherwise."""
+    """Columns share the channels of a piece of the mean, and the product wants them all."""
     b = QdqBuilder(columns)
     x = b.conv(b.input((1, 3, 12, 12)), 32, (3, 3), pads=(1, 1, 1, 1))
     y = b.binary("Mul", x, b.conv(b.global_pool(x), 32))
