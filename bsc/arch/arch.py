@@ -8,21 +8,26 @@ a rule that follows from the data (which memtile serves which row, how long a li
 from __future__ import annotations
 
 import dataclasses
-import math
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from bsc.errors import BscError
 
+MOST_CORES = 128
+"""Rows and columns have at most so many, far more than any array has: what a text says of its
+machine is believed, and a mistyped number must not become a list without end."""
+MOST_BYTES = 2**24
+MOST = 2**31 - 1
 
-def _limit(default: int, low: int, text: str) -> int:
-    """A whole-number field that must be at least `low`; `text` is its documentation."""
-    return field(default=default, metadata={"low": low, "text": text})
+
+def _limit(default: int, low: int, text: str, high: int = MOST) -> int:
+    """A whole-number field from `low` to `high`; `text` is its documentation."""
+    return field(default=default, metadata={"low": low, "high": high, "text": text})
 
 
 def _rate(default: float, text: str) -> float:
     """A field that must be a positive number; `text` is its documentation."""
-    return field(default=default, metadata={"low": 0.0, "text": text})
+    return field(default=default, metadata={"low": 1e-9, "high": 1e18, "text": text})
 
 
 @dataclass(frozen=True)
@@ -30,8 +35,8 @@ class Arch:
     """One machine.  Sizes are bytes, rates are per second, overheads are core cycles."""
 
     name: str
-    rows: int = _limit(4, 1, "rows of cores")
-    cols: int = _limit(4, 1, "columns of cores; each column has one memtile")
+    rows: int = _limit(4, 1, "rows of cores", MOST_CORES)
+    cols: int = _limit(4, 1, "columns of cores; each column has one memtile", MOST_CORES)
     clock_ghz: float = _rate(1.0, "clock of the cores, GHz")
 
     tile_pixels: int = _limit(4, 1, "pixels of one matrix operation")
@@ -39,9 +44,13 @@ class Arch:
     tile_cout: int = _limit(8, 1, "output channels of one matrix operation")
     vector_ops: int = _limit(256, 1, "element operations a cycle outside matrix operations")
 
-    core_data_bytes: int = _limit(48 * 1024, 256, "core memory for data: six of eight banks")
-    core_scratch_bytes: int = _limit(16 * 1024, 256, "core memory for accumulators")
-    memtile_bytes: int = _limit(512 * 1024, 1024, "one memtile; addresses wrap around")
+    core_data_bytes: int = _limit(
+        48 * 1024, 256, "core memory for data: six of eight banks", MOST_BYTES
+    )
+    core_scratch_bytes: int = _limit(16 * 1024, 256, "core memory for accumulators", MOST_BYTES)
+    memtile_bytes: int = _limit(
+        512 * 1024, 1024, "one memtile; addresses wrap around", MOST_BYTES
+    )
 
     link_bytes_per_s: float = _rate(2.0**32, "each link: DDR, column, row and write links")
     ddr_read_channels: int = _limit(2, 1, "DDR to memtile channels of one memtile")
@@ -69,16 +78,21 @@ class Arch:
             if f.name == "name":
                 continue
             value: object = getattr(self, f.name)
-            low = f.metadata["low"]
+            low, high = f.metadata["low"], f.metadata["high"]
             whole = isinstance(low, int)
             if isinstance(value, bool) or not isinstance(
                 value, int | (int if whole else float)
             ):
                 kind = "a whole number" if whole else "a number"
                 raise BscError(f"arch '{self.name}': {f.name} must be {kind}, not {value!r}")
-            if not math.isfinite(value) or value < low or (not whole and value == 0):
-                least = f"at least {low}" if whole else "positive"
+            if not low <= value:
+                least = "positive" if not whole and value <= 0 else f"at least {low:g}"
                 raise BscError(f"arch '{self.name}': {f.name} must be {least}, not {value!r}")
+            if not value <= high:
+                most = f"{high:,}" if whole else f"{high:g}"
+                raise BscError(
+                    f"arch '{self.name}': {f.name} must be at most {most}, not {value!r}"
+                )
 
     # Rules -----------------------------------------------------------------------------
 

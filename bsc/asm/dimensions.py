@@ -50,6 +50,6 @@ def _of_side(fields: Fields, row: str, pix: str, width: str) -> int:
 def _all_equal(steps: IntArray, sizes: IntArray) -> bool:
     """Whether all pixels are as far apart as they are long."""
     moved = sizes[sizes > 0]
-    if not steps.size:
+    if not steps.size or not moved.size:
         return True
     return bool((steps == moved[:1]).all() and (moved == moved[:1]).all())

@@ -6,7 +6,7 @@ import difflib
 import json
 import math
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from typing import cast
 
 from bsc.arch import Arch
@@ -30,7 +30,10 @@ _LOCK = re.compile(
 )
 _STEP = re.compile(r"round\((-?\d+)(?:,(-?\d+),(-?\d+))?\)|add\((-?\d+)\)")
 _TABLE = re.compile(rf"[0-9a-f]{{{2 * TABLE_SIZE}}}")
-_MOST_ITERATIONS = 2**20
+_MOST_ITERATIONS = 2**16
+_MOST_POSITION = 2**10
+"""Positions are within +- this: 2 to such a power is far beyond the numbers of any type."""
+_AT_LEAST_1 = ("k", "s", "d", "blk")
 _LIMIT = 2**40
 """No number of a program is larger: it keeps a mistyped one from becoming a huge array."""
 
@@ -93,9 +96,13 @@ def check_fields(instr: Instr, arch: Arch) -> dict[str, IntArray]:
         if field.name not in instr.fields and not field.optional:
             raise BscError(f"{instr.mnemonic}: {field.name} is missing ({field.text})")
     try:
-        return instr.arrays(arch)
+        arrays = instr.arrays(arch)
     except BscError as e:
         raise BscError(f"{instr.mnemonic}: {e}") from None
+    for name in _AT_LEAST_1:
+        if name in instr.fields and int(arrays[name].min()) < 1:
+            raise BscError(f"{instr.mnemonic}: {name} must be at least 1")
+    return arrays
 
 
 def _words(tokens: Iterable[str]) -> dict[str, str]:
@@ -127,8 +134,32 @@ def _parse_field(text: str, field: Field) -> FieldValue:
             return _parse_word(text, field.name)
         case Kind.TABLE:
             return _parse_table(text)
+        case Kind.POSITION:
+            return _parse_positions(text)
         case _:
             return parse_value(text)
+
+
+def _parse_positions(text: str) -> Value:
+    value = parse_value(text)
+    for position in _numbers(value):
+        check_position(position)
+    return value
+
+
+def _numbers(value: Value) -> Iterator[int]:
+    if isinstance(value, int):
+        yield value
+    else:
+        for part in value:
+            yield from _numbers(part)
+
+
+def check_position(position: int) -> int:
+    """The position, if it is one.  Raises BscError."""
+    if abs(position) > _MOST_POSITION:
+        raise BscError(f"position {position} is not within +-{_MOST_POSITION}")
+    return position
 
 
 def _parse_word(text: str, name: str) -> str:
@@ -152,9 +183,10 @@ def _parse_post(text: str) -> Post:
             raise BscError("steps are round(pos), round(pos,lo,hi) and add(pos)")
         pos, lo, hi, added = match.groups()
         if added is not None:
-            steps.append(Residual(int(added)))
+            steps.append(Residual(check_position(parse_int(added))))
             continue
-        step = Requant(int(pos), int(lo or INT8_MIN), int(hi or INT8_MAX))
+        bounds = [parse_int(bound) for bound in (lo, hi) if bound] or [INT8_MIN, INT8_MAX]
+        step = Requant(check_position(parse_int(pos)), *bounds)
         if not INT8_MIN <= step.lo <= step.hi <= INT8_MAX:
             raise BscError(f"bounds must lie in [{INT8_MIN}, {INT8_MAX}]")
         steps.append(step)
@@ -195,10 +227,10 @@ def parse_int(text: str, least: int | None = None) -> int:
     if not _NUMBER.fullmatch(text) or len(text) > 20:
         raise BscError(f"'{text}' is not a number")
     value = int(text, 16 if "x" in text else 10)
-    if abs(value) >= _LIMIT or (least is not None and value < least):
-        raise BscError(
-            f"{text} must be at least {least}" if least is not None else f"{text} is too large"
-        )
+    if abs(value) >= _LIMIT:
+        raise BscError(f"{text} is too large")
+    if least is not None and value < least:
+        raise BscError(f"{text} must be at least {least}")
     return value
 
 
@@ -211,7 +243,7 @@ def _parse_lock(text: str) -> LockUse:
     if match is None:
         raise BscError(f"'{text}' is not a lock: write k_0, k_0|k_0p, k_0@l*2/9")
     names = tuple(match["names"].split("|"))
-    amount, period = int(match["amount"] or 1), int(match["period"] or 1)
+    amount, period = (parse_int(match[key] or "1") for key in ("amount", "period"))
     if amount < 1 or period < 1:
         raise BscError(f"'{text}': amount and period are at least 1")
     return LockUse(names, amount, period, match["where"] or "")

@@ -17,6 +17,7 @@ from bsc.arch import Arch
 from bsc.asm.instr_parser import (
     check_fields,
     check_locks,
+    check_position,
     hint,
     parse_int,
     parse_numbers,
@@ -177,7 +178,7 @@ class _Reader:
             _string(args[1]),
             (h, w, c),
             given["type"],
-            parse_int(given["pos"]),
+            check_position(parse_int(given["pos"])),
             parse_int(given["pixel"], least=1),
             parse_int(given["ddr"], least=0) if "ddr" in given else None,
             parse_numbers(given["order"]) if "order" in given else (),

@@ -177,7 +177,7 @@ def _dense_bytes(measured: Iterable[tuple[Layer, Unit]], arch: Arch) -> Iterator
                 loaded = [tuple(row) for row in spread.tolist()]
             elif "blocks" in instr.fields and loaded:
                 sizes = _dense_sizes(Fields(instr, arch)).tolist()
-                for key, size in zip(loaded, sizes[: len(loaded)], strict=True):
+                for key, size in zip(loaded, sizes, strict=False):
                     if key not in seen:
                         seen.add(key)
                         total += size

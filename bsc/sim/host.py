@@ -49,7 +49,8 @@ def quantize(values: npt.NDArray[Any], port: Port, tensor: Tensor) -> Int8:
         if values.dtype.kind != "f":
             raise BscError(f"input '{port.onnx_name}' is float32, not {values.dtype}")
         # The scale is a power of two, so this product is exact but for overflow.
-        scaled = np.rint(np.ldexp(values.astype(np.float32), tensor.pos))
+        with np.errstate(over="ignore"):
+            scaled = np.rint(np.ldexp(values.astype(np.float32), tensor.pos))
         return np.clip(scaled, INT8_MIN, INT8_MAX).astype(np.int8)
     if values.dtype != np.dtype(port.dtype):
         raise BscError(f"input '{port.onnx_name}' is {port.dtype}, not {values.dtype}")

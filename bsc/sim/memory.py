@@ -201,10 +201,15 @@ class Machine:
         arch: Arch = program.arch
         self.arch = arch
         self.watch = Watch()
-        self.ddr = Ddr(program, self.watch)
         self.blob = blob
-        self.memtiles = [Memtile(arch.memtile_bytes, self.watch) for _ in range(arch.memtiles)]
-        store = np.zeros((arch.rows, arch.cols, arch.core_bytes), np.uint8)
+        try:
+            self.ddr = Ddr(program, self.watch)
+            self.memtiles = [
+                Memtile(arch.memtile_bytes, self.watch) for _ in range(arch.memtiles)
+            ]
+            store = np.zeros((arch.rows, arch.cols, arch.core_bytes), np.uint8)
+        except MemoryError as e:
+            raise BscError(f"not enough memory to simulate that of the machine: {e}") from None
         self.cores = [
             [Core(store[r, c], self.watch) for c in range(arch.cols)] for r in range(arch.rows)
         ]

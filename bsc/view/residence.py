@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from bsc.asm.footprint import Access, accesses
 from bsc.asm.isa import Engine
 from bsc.asm.program import Instr, Layer, Program, Ready, Tensor
+from bsc.errors import BscError
 
 Span = tuple[float, float]
 """From a start to an end, in seconds."""
@@ -157,11 +158,10 @@ class _Walk:
 
     def _tensor_at(self, address: int) -> Tensor:
         """The tensor at an address of DDR."""
-        return next(
-            tensor
-            for tensor in self.program.tensors.values()
-            if tensor.ddr is not None and tensor.ddr <= address < tensor.ddr + tensor.bytes
-        )
+        for tensor in self.program.tensors.values():
+            if tensor.ddr is not None and tensor.ddr <= address < tensor.ddr + tensor.bytes:
+                return tensor
+        raise BscError(f"no tensor is at 0x{address:x} in DDR")
 
 
 def piece_bytes(tensor: Tensor, item: Ready) -> int:

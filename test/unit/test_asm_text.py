@@ -48,8 +48,8 @@ def _posts(draw: DrawFn) -> Post:
 
 
 def _values(field: Field, depth: int) -> SearchStrategy[Value]:
-    least = -100 if field.kind is Kind.POSITION else 0
-    values: SearchStrategy[Value] = st.integers(least, 2**20)
+    bounds = (-1024, 1024) if field.kind is Kind.POSITION else (0, 2**20)
+    values: SearchStrategy[Value] = st.integers(*bounds)
     for _ in range(depth):
         values = st.lists(values, min_size=1, max_size=3).map(tuple)
     return values
@@ -81,7 +81,7 @@ def instructions(draw: DrawFn) -> Instr:
     spec = draw(st.sampled_from(list(SPECS.values())))
     given_ = [f for f in spec.fields if not f.optional or draw(st.booleans())]
     fields = {field.name: draw(_field_values(field)) for field in given_}
-    iters = draw(st.lists(st.integers(1, 500), min_size=1, max_size=2).map(tuple))
+    iters = draw(st.lists(st.integers(1, 250), min_size=1, max_size=2).map(tuple))
     named = spec.mnemonic in ("LOADFM", "LOADWDM", "WRITEFM") and draw(st.booleans())
     lock = draw(_locks()) if named else None
     some = st.lists(_locks(), max_size=3).map(tuple)
@@ -109,6 +109,10 @@ _TENSOR = '.tensor t0 "t" shape=[2,4,8] type=i8 pos=3 pixel=8 ddr=0x0'
 _WIDE = '.tensor t0 "t" shape=[1,2,20] type=i8 pos=3 pixel=24 ddr=0x0 order=[1,0,2]'
 _COPY = "COPY iteration 1 in=0x0 out=0x40 h=1 w=1 c=8 xpos=3 post=round(3)"
 _LAYER = '.layer "x" op=requantize'
+_POOL = (
+    "MAXPOOL iteration 1 in=0x0 out=0x40 h=1 w=1 c=8 hin=2 win=2 k=[2,2] s=[1,1] d=[1,1] "
+    "pt=0 pb=0 pl=0 pr=0 xpos=3 post=round(3)"
+)
 
 _REFUSED = [
     ([".nothing"], "unknown directive '.nothing'"),
@@ -154,6 +158,14 @@ _REFUSED = [
     ([_LAYER, "COPY in=0x0"], "COPY: iteration is missing"),
     ([_LAYER, _COPY.replace("1 in", "0 in")], "0 must be at least 1"),
     ([_LAYER, _COPY.replace("1 in", "1x1x1 in")], "at most two levels"),
+    ([_LAYER, _COPY.replace("1 in", "65537 in")], "iter 65537: at most two levels, 65536"),
+    ([_TENSOR.replace("pos=3", "pos=1025")], "position 1025 is not within +-1024"),
+    ([_LAYER, _COPY.replace("xpos=3", "xpos=-1025")], "position -1025 is not within"),
+    ([_LAYER, _COPY.replace("round(3)", "round(1025)")], "position 1025 is not within"),
+    ([_LAYER, _COPY.replace("round(3)", f"round({'9' * 5000})")], "is not a number"),
+    ([_LAYER, f"{_COPY} acq=a*{'9' * 5000}"], "is not a number"),
+    ([_LAYER, f"{_COPY} acq=a*{2**63}"], "9223372036854775808 is too large"),
+    (['.layer "x" op=max_pool', _POOL.replace("k=[2,2]", "k=[0,2]")], "k must be at least 1"),
     ([_LAYER, _COPY.replace("h=1", "")], "COPY: h is missing (rows of the output)"),
     ([_LAYER, _COPY.replace("h=1", "h=1 h=1")], "h is given twice"),
     ([_LAYER, _COPY.replace("h=1", "hh=1")], "unknown field 'hh'"),

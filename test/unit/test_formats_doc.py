@@ -43,15 +43,15 @@ def first_column(title: str) -> set[str]:
 
 def arch_table() -> list[str]:
     """The table of all keys of a machine, as it has to stand in the document."""
-    head = ["key", *MACHINES, "least", "meaning"]
+    head = ["key", *MACHINES, "least", "most", "meaning"]
     rows = [head, ["---"] * len(head)]
     for field in dataclasses.fields(Arch):
         if field.name == "name":
             continue
         values = [f"{getattr(preset(name), field.name):,}" for name in MACHINES]
-        low: object = field.metadata["low"]
-        least = str(low) if isinstance(low, int) else "above 0"
-        rows.append([f"`{field.name}`", *values, least, field.metadata["text"]])
+        low, high = field.metadata["low"], field.metadata["high"]
+        limits = [f"{n:,}" if isinstance(n, int) else f"{n:g}" for n in (low, high)]
+        rows.append([f"`{field.name}`", *values, *limits, field.metadata["text"]])
     return ["| " + " | ".join(row) + " |" for row in rows]
 
 

@@ -29,3 +29,13 @@ module attributes {bsc.arch = #dataflow.arch<"mine", "paper-4x4", {rows = 2.5}>}
 
 // CHECK: arch 'mine': clock_ghz must be positive, not 0
 module attributes {bsc.arch = #dataflow.arch<"mine", "paper-4x4", {clock_ghz = 0}>} {}
+
+// -----
+
+// CHECK: arch 'mine': rows must be at most 128, not 1000000000
+module attributes {bsc.arch = #dataflow.arch<"mine", "paper-4x4", {rows = 1000000000}>} {}
+
+// -----
+
+// CHECK: arch 'mine': memtile_bytes must be at most 16,777,216, not 1000000000000
+module attributes {bsc.arch = #dataflow.arch<"mine", "paper-4x4", {memtile_bytes = 1000000000000}>} {}

@@ -19,7 +19,7 @@
 
 // -----
 
-// CHECK: iter 2x2x2: at most two levels, 1048576 in all
+// CHECK: iter 2x2x2: at most two levels, 65536 in all
 %0 = dataflow.loadw "blob 0 memtile 0 iter 2x2x2 bytes=64"
 
 // -----
