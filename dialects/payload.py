@@ -128,6 +128,10 @@ def _parse_inline(parser: AttrParser) -> Payload:
         parser.raise_error(f"not base64: {e}", pos)
 
 
+_LARGEST_SPLAT = 2**27
+"""More than any layer has: a number in a text must not become more memory than there is."""
+
+
 def _parse_splat(parser: AttrParser) -> Payload:
     pos = parser.pos
     value = parser.parse_integer()
@@ -135,7 +139,10 @@ def _parse_splat(parser: AttrParser) -> Payload:
         parser.raise_error(f"a byte is 0 to 255, not {value}", pos)
     parser.parse_punctuation(",")
     parser.parse_keyword("size")
+    pos = parser.pos
     size = parser.parse_integer(allow_negative=False)
+    if size > _LARGEST_SPLAT:
+        parser.raise_error(f"size {size} is larger than {_LARGEST_SPLAT}", pos)
     return Payload(np.broadcast_to(np.uint8(value), size))
 
 

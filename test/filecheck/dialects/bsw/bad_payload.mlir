@@ -43,3 +43,8 @@ bsw.blob @b {data = #bsw.payload<sha256 "00", file "Inputs/ramp.bin", at 1, size
 bsw.blob @b {data = #bsw.payload<
   sha256 "9afaeef005e286957ee9a18a2481a75c7fc7ba74bae8de50ffa6127b12a62cae",
   file "Inputs/ramp.bin", at 0, size 64>}
+
+// -----
+
+// CHECK: size 9223372036854775807 is larger than 134217728
+bsw.blob @b {data = #bsw.payload<splat 0, size 9223372036854775807>}
