@@ -29,6 +29,7 @@ from dataclasses import dataclass, field
 
 from bsc.asm.isa import Engine
 from bsc.asm.program import Instr, Lock, LockUse
+from bsc.errors import BscError
 
 _ROLES = {"head": (0, 1), "whole": (0, 1), "body": (2, 3), "tail": (4, 5)}
 """The numbers of the locks k_i for the input and the output of a stage, by its label."""
@@ -111,6 +112,8 @@ class LockChains:
     def _stream(self, stage: StageSteps) -> None:
         """The pings and pongs of one stage."""
         steps = [self.steps[i] for i in stage.steps]
+        if not {Engine.LOADFM, Engine.COMP, Engine.WRITEFM} <= {s.engine for s in steps}:
+            raise BscError(f"a stage {stage.label} loads, computes and writes")
         compute = next(s for s in steps if s.engine is Engine.COMP)
         write = next(s for s in steps if s.engine is Engine.WRITEFM)
         loads = [s for s in steps if s.engine is Engine.LOADFM]
