@@ -131,6 +131,7 @@ class Builder:
             for r in results
         ]
         self._block.add_op(func.ReturnOp(*values))
+        self._drop_unused()
         main = func.FuncOp(
             "main",
             (self._block.arg_types, [value.type for value in values]),
@@ -140,6 +141,19 @@ class Builder:
         )
         ops: list[Operation] = [*self._weights.values(), main]
         return ModuleOp(ops)
+
+    def _drop_unused(self) -> None:
+        """Leave out what the host computes itself: what is no tensor of the model, and nothing
+        on the array reads; and the weights of that."""
+        used: set[str] = set()
+        for op in reversed(list(self._block.ops)):
+            unnamed = isinstance(op.location, UnknownLoc)
+            if unnamed and op.results and not any(result.uses for result in op.results):
+                op.detach()
+                op.erase()
+            elif isinstance(op, bsw.GetOp):
+                used.add(op.symbol.root_reference.data)
+        self._weights = {k: w for k, w in self._weights.items() if w.sym_name.data in used}
 
     def _symbol(self, name: str) -> str:
         """A symbol that is not taken, after the ONNX name."""

@@ -14,9 +14,10 @@ from collections.abc import Iterable, Mapping
 import onnx
 
 from bsc.frontend.graph import Graph, Node
-from bsc.frontend.problems import Problems, Refusal, quoted
-from bsc.frontend.registry import IMPORTERS, Args, State, not_an_activation
+from bsc.frontend.problems import Problems, Refusal
+from bsc.frontend.registry import IMPORTERS, Args, State
 from bsc.frontend.values import Exact, Hosted, Missing, Tensor, Unknown, Value
+from bsc.frontend.views import NHWC
 
 _FLOAT = """
     Acos Acosh Asin Asinh Atan Atanh Celu Cos Cosh Elu Erf Exp Gelu GroupNormalization
@@ -98,31 +99,24 @@ def hosted(state: State, node: Node, args: Args, why: str = "") -> Hosted:
 
     `why` is the reason of its own; without one it is there because of what it reads.
     """
-    sources: dict[str, Tensor] = {}
-    unrounded: tuple[Node, str] | None = None
-    for i, value in enumerate(args):
-        match value:
-            case Hosted():
-                sources |= {source.name: source for source in value.sources}
-                unrounded = unrounded or value.unrounded
-            case Tensor() if value.name in state.made:
-                unrounded = node, _never_rounded(value)
-            case Tensor():
-                sources[value.name] = value
-            case Exact():
-                unrounded = node, not_an_activation(value, i, node)
-            case _:
-                pass
     state.hosted[node.index] = why
-    if sources or unrounded:
+    if any(_is_behind_array(state, arg) for arg in args):
         state.ending.add(node.index)
-    return Hosted(node, tuple(sources.values()), unrounded)
+    return Hosted(node, has_channels_last(args))
 
 
-def _never_rounded(value: Tensor) -> str:
-    return (
-        f"reads tensor {quoted(value.name)}, which no QuantizeLinear has made: a "
-        "QuantizeLinear and a DequantizeLinear are expected between"
+def _is_behind_array(state: State, value: Value | None) -> bool:
+    if isinstance(value, Hosted):
+        return value.node.index in state.ending
+    return isinstance(value, Tensor | Exact)
+
+
+def has_channels_last(args: Args) -> bool:
+    """Whether a node reads feature maps whose channels come last."""
+    return any(
+        arg.view.order() == NHWC if isinstance(arg, Tensor | Exact) else arg.channels_last
+        for arg in args
+        if isinstance(arg, Tensor | Exact | Hosted)
     )
 
 
@@ -134,7 +128,9 @@ def check_stays_on_host(graph: Graph, state: State, problems: Problems) -> None:
     for index in state.returning:
         needs = by_index[index]
         for node in _before(needs, makers, state.hosted, seen):
-            if why := state.hosted[node.index]:
+            if text := state.unrounded.get(node.index):
+                problems.add(text, node)
+            elif why := state.hosted[node.index]:
                 problems.add(_returns(node, why, needs, node.index in state.ending), node)
 
 

@@ -153,7 +153,7 @@ def _of_host(state: State, node: Node, args: Args, value: Hosted) -> Hosted:
             pos = state.scales.position(node, args, LARGEST_POSITION)
             if node.op_type == "QuantizeLinear":
                 type = state.scales.quantized_type(node, args)
-            last = any(source.view.order() == NHWC for source in value.sources)
+            last = value.channels_last
             back = _shaped(state, node, pos, type, last) or Unknown(value.node.subject)
         except Refusal as e:
             back = Refusal(str(e), e.node or node)

@@ -37,6 +37,9 @@ class State:
 
     `hosted` says why a node is the host's (nothing: because of what it reads); those in
     `ending` need the array's results, and `returning` nodes need theirs on the array.
+    `unrounded` are those that are the host's because no QuantizeLinear has rounded what they
+    read, `tail` those whose results only the host reads, before any rounding, and `shared`
+    those that give the same data another name for both.
     `refused` has the reason for each node that cannot be imported; `undecided` nodes read
     what was refused, which the text names.
 
@@ -56,6 +59,9 @@ class State:
     hosted: dict[int, str] = field(default_factory=dict[int, str])
     ending: set[int] = field(default_factory=set[int])
     returning: list[int] = field(default_factory=list[int])
+    unrounded: dict[int, str] = field(default_factory=dict[int, str])
+    tail: set[int] = field(default_factory=set[int])
+    shared: set[int] = field(default_factory=set[int])
     undecided: dict[int, str] = field(default_factory=dict[int, str])
     refused: dict[int, str] = field(default_factory=dict[int, str])
     exacts: dict[int, Exact] = field(default_factory=dict[int, Exact])
@@ -89,6 +95,14 @@ def argument(args: Args, index: int) -> Value | None:
     return args[index] if index < len(args) else None
 
 
+class Unrounded(Refusal):
+    """A node reads `value`, which no QuantizeLinear has rounded."""
+
+    def __init__(self, text: str, value: Exact):
+        super().__init__(text)
+        self.value = value
+
+
 def activation(state: State, node: Node, args: Args, index: int = 0) -> Tensor:
     """Input `index` as a dequantized tensor.  Raises Refusal, saying what it is instead."""
     value = argument(args, index)
@@ -96,7 +110,8 @@ def activation(state: State, node: Node, args: Args, index: int = 0) -> Tensor:
         return value
     if isinstance(value, Exact) and value.whole is not None:
         return whole(state, value, node.inputs[index])
-    raise Refusal(not_an_activation(value, index, node))
+    text = not_an_activation(value, index, node)
+    raise Unrounded(text, value) if isinstance(value, Exact) else Refusal(text)
 
 
 def whole(state: State, value: Exact, name: str) -> Tensor:

@@ -10,10 +10,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from bsc.frontend.graph import Node
+from bsc.frontend.graph import Constant, Node
 from bsc.frontend.qoperator import plain
 from bsc.frontend.registry import State
 from bsc.frontend.survey import Survey
+from bsc.frontend.values import Scaled
 from bsc.numerics import FLOAT32_EXACT
 
 Where: TypeAlias = Literal["array", "host", "refused", "undecided"]
@@ -87,6 +88,11 @@ class _Regions:
         self.sound = by_index.keys()
         self.before = _ancestors(entering, makers, set()) - state.entering
         self.on_array = _ancestors(rounding, makers, state.entering) - state.entering
+        self.constant = {
+            node.index
+            for node in graph.nodes
+            if all(isinstance(survey.values.get(n), Constant | Scaled) for n in node.outputs)
+        }
         self.used = _ancestors(outputs, makers, set()) | self.before | self.on_array
 
     def verdict(self, node: Node) -> tuple[Where, str]:
@@ -100,7 +106,7 @@ class _Regions:
             return "undecided", f"depends on {state.undecided[index]}"
         if index not in self.sound:
             return "refused", "is on a cycle of the graph"
-        if index in self.on_array:
+        if index in self.on_array and index not in state.tail:
             if index in state.hosted:
                 return "undecided", "needs results of nodes that are refused"
             return "array", state.reasons.get(index) or _on_array(node, state)
@@ -111,6 +117,8 @@ class _Regions:
             )
         if index in self.before:
             return "host", "on the way of a graph input to its QuantizeLinear: on the host"
+        if index in self.used and index in self.constant:
+            return "host", "a constant, which the host reads"
         return "host", _on_host(node, state, index in self.used)
 
 

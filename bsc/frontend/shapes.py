@@ -246,7 +246,7 @@ def _reshaped(state: State, node: Node, args: Args, value: Value, dims: Dims) ->
         case Tensor() | Input() | Exact():
             view = value.view.reshaped(dims)
             if view is None:
-                if isinstance(value, Tensor):
+                if isinstance(value, Tensor | Exact):
                     return hosted(state, node, args, f"would move data, to {list(dims)}")
                 raise Refusal(f"makes {list(dims)} of {list(value.dims)}: it would move data")
             if isinstance(value, Exact):

@@ -27,32 +27,28 @@ from bsc.frontend import (
     resize,
     shapes,
     tables,
+    tails,
 )
-from bsc.frontend.builder import Builder, check_size, layout_of
+from bsc.frontend.builder import Builder, check_size
 from bsc.frontend.given import Given, GivenShapes
 from bsc.frontend.graph import Declared, Dims, Graph, Node
 from bsc.frontend.host import check_known, check_stays_on_host, hosted, is_fused
 from bsc.frontend.inference import inference
 from bsc.frontend.layouts import channels_last
 from bsc.frontend.load import load, opset_of
-from bsc.frontend.moves import feature_map
 from bsc.frontend.problems import Problems, Refusal, quoted
 from bsc.frontend.read import read_graph
-from bsc.frontend.registry import IMPORTERS, Args, Importer, Results, State
-from bsc.frontend.resize import enlarged_of
-from bsc.frontend.tables import lookup_of, reads_table
+from bsc.frontend.registry import IMPORTERS, Args, Importer, Results, State, Unrounded
 from bsc.frontend.values import (
-    Constant,
     Exact,
     Hosted,
     Input,
     Missing,
-    Scaled,
     Tensor,
     Unknown,
     Value,
 )
-from bsc.frontend.views import NHWC, View
+from bsc.frontend.views import View
 
 # Their importers register themselves when they are imported.
 _OPERATORS = (
@@ -73,8 +69,6 @@ _QUANTIZERS = ("QuantizeLinear", "DequantizeLinear")
 
 _FOLDED = ("BatchNormalization",)
 """What quantizers fold into the operators before them."""
-
-_PRODUCTS = ("Conv", "Gemm", "MatMul")
 
 
 @dataclass(frozen=True)
@@ -113,8 +107,9 @@ def survey(source: str | Path | onnx.ModelProto, given: Given | None = None) -> 
     is_float = _check_form(graph, problems)
     values = _walk(graph, opset, state, problems, is_float)
     check_stays_on_host(graph, state, problems)
+    tails.leave_to_host(graph, state, values, problems)
     problems.sort()
-    results = () if is_float else _results(graph, values, state, problems)
+    results = () if is_float else tails.results(graph, state, values, problems)
     return Survey(graph, opset, state, values, results, problems)
 
 
@@ -165,7 +160,7 @@ def _walk(
         except Refusal as e:
             state.refused[node.index] = str(e)
             problems.add(str(e), e.node or node)
-            value = Unknown(node.subject, _has_channels_last(args))
+            value = Unknown(node.subject, host.has_channels_last(args))
         each = value if isinstance(value, tuple) else (value,) * len(node.outputs)
         for name, result in zip(node.outputs, each, strict=False):
             # The first one who makes a tensor counts; that there is another has been noted.
@@ -183,12 +178,6 @@ def _arguments(node: Node, values: Mapping[str, Value]) -> list[Value | None]:
             value = Unknown(f"tensor {quoted(name)}")
         found.append(value)
     return found
-
-
-def _has_channels_last(args: Args) -> bool:
-    """Whether a node reads feature maps whose channels come last."""
-    views = [arg.view for arg in args if isinstance(arg, Tensor | Exact)]
-    return any(view.order() == NHWC for view in views)
 
 
 def _input(declared: Declared, subject: str, problems: Problems) -> Input:
@@ -239,7 +228,7 @@ def _float(node: Node, args: Args, opset: int, state: State) -> Results:
         if node.op_type not in _FOLDED:
             return hosted(state, node, args, host.why_not(node.op_type))
     elif any(isinstance(arg, Hosted) for arg in args):
-        if node.op_type not in _PRODUCTS:
+        if not tails.is_product(node):
             return hosted(state, node, args)
         state.returning.append(node.index)
     raise Missing(Unknown("the model, which is not quantized"))
@@ -249,7 +238,6 @@ def _import(node: Node, args: Args, opset: int, state: State) -> Results:
     if folding.is_folded(node, args):
         state.reasons[node.index] = "computed from constants by the compiler"
         return folding.folded(node, args, opset)
-    args = _known_to(node, args, state)
     importer = IMPORTERS.get(node.op_type)
     if importer is None:
         check_known(node, opset)
@@ -258,21 +246,17 @@ def _import(node: Node, args: Args, opset: int, state: State) -> Results:
         for arg in args:
             if isinstance(arg, Unknown):
                 raise Missing(arg)
-        if any(isinstance(arg, Hosted) for arg in args):
+    try:
+        if node.op_type not in _QUANTIZERS and any(isinstance(arg, Hosted) for arg in args):
             return _behind_host(importer, node, args, state)
-    return importer(state, node, args)
-
-
-def _known_to(node: Node, args: Args, state: State) -> list[Value | None]:
-    """The inputs of a node; a table that it cannot read unrounded is the host's, which then
-    computes what follows as well."""
-    found = list(args)
-    for i, arg in enumerate(args):
-        lookup = lookup_of(arg)
-        if lookup and not reads_table(node, args, i) and node.op_type not in host.RENAMING:
-            why = host.why_not(lookup.node.op_type)
-            found[i] = hosted(state, lookup.node, (lookup.x,), why)
-    return found
+        return importer(state, node, args)
+    except Unrounded as e:
+        if tails.is_product(node) or tails.is_product(e.value.node):
+            raise
+        state.unrounded[node.index] = str(e)
+        if node.index in state.returning:
+            state.returning.remove(node.index)
+        return hosted(state, node, args)
 
 
 def _behind_host(importer: Importer, node: Node, args: Args, state: State) -> Results:
@@ -304,53 +288,3 @@ def _check_declared(node: Node, results: Results, graph: Graph) -> None:
                 f"makes {list(value.dims)}, but the model says that tensor "
                 f"{quoted(node.outputs[0])} has shape {list(declared.known or ())}"
             )
-
-
-def _results(
-    graph: Graph, values: Mapping[str, Value], state: State, problems: Problems
-) -> tuple[Tensor, ...]:
-    """The tensors of the array that the graph's outputs are made of, as the host reads them."""
-    found: dict[str, Tensor] = {}
-    for name in graph.outputs:
-        with problems.at(f"graph output {quoted(name)}"):
-            for tensor in _sources(values.get(name)):
-                found[tensor.name] = _readable(state, tensor)
-    if not found and not problems:
-        problems.add("no output depends on a quantized tensor: nothing to compute")
-    return tuple(found.values())
-
-
-def _readable(state: State, tensor: Tensor) -> Tensor:
-    """The quantized tensor of the model that `tensor` is, so that the host can read it."""
-    if tensor.name in state.made:
-        raise Refusal(
-            f"is tensor {quoted(tensor.name)}, which no QuantizeLinear has made: a "
-            "QuantizeLinear and a DequantizeLinear are expected after it"
-        )
-    whole = replace(tensor, view=state.quantized.get(tensor.name, tensor.view))
-    return whole if layout_of(whole.view) else feature_map(state, whole)
-
-
-def _sources(value: Value | None) -> tuple[Tensor, ...]:
-    match value:
-        case Tensor():
-            return (value,)
-        case Hosted():
-            if value.unrounded is not None:
-                node, reason = value.unrounded
-                raise Refusal(reason, node)
-            return value.sources
-        case Unknown() | None:
-            return ()
-        case Exact():
-            if lookup := lookup_of(value):
-                # The host can compute a table.
-                return _sources(lookup.x)
-            if (small := enlarged_of(value)) is not None:
-                return _sources(small)
-            raise Refusal(
-                f"is the result of {value.node.subject}, which no QuantizeLinear has rounded: "
-                "a QuantizeLinear and a DequantizeLinear are expected after it"
-            )
-        case Input() | Constant() | Scaled():
-            raise Refusal("is not computed by any operator of the array")

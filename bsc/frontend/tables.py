@@ -24,7 +24,7 @@ from bsc.frontend.curves import (
     Times,
     TimesInput,
 )
-from bsc.frontend.graph import Constant, Node
+from bsc.frontend.graph import Node
 from bsc.frontend.problems import Refusal, quoted
 from bsc.frontend.registry import Args, State, activation, argument, constant, imports
 from bsc.frontend.values import Exact, Scaled, Tensor, Value
@@ -67,13 +67,6 @@ def _exact(state: State, node: Node, x: Tensor, curve: Curve) -> Exact:
         return replace(exact, make=Lookup(node, x, Times(curve, factor)))
 
     return replace(exact, scaled=scaled)
-
-
-def reads_table(node: Node, args: Args, index: int) -> bool:
-    """Whether a node can read input `index`, a table, before it is rounded."""
-    if node.op_type != "Mul":
-        return node.op_type in ("QuantizeLinear", "Relu", "Clip")
-    return isinstance(argument(args, 1 - index), Constant) or _is_input(args, index)
 
 
 def _is_input(args: Args, index: int) -> bool:

@@ -179,16 +179,14 @@ def _keep(lo: float, hi: float, pos: int) -> bool:
 class Hosted:
     """Something that the host computes, from results of the array or from inputs.
 
-    `unrounded` is a node that would need an exact result of the array, and how to say so:
-    only rounded ones leave the array.
+    Its channels come last if those of what it is made of do.
 
     `back` is set once the host has quantized it again: what it would be if it came back to the
     array, or why it could not.  That is looked at if an operator of the array reads it.
     """
 
     node: Node
-    sources: tuple[Tensor, ...]
-    unrounded: tuple[Node, str] | None = None
+    channels_last: bool = False
     back: Tensor | Unknown | Refusal | None = None
 
 

@@ -21,9 +21,6 @@ from bsc.frontend.load import load
 from bsc.frontend.survey import Survey, survey
 from bsc.sessions import failures_in_a_line, open_session
 
-_ROUNDING = ("QuantizeLinear", "QLinear", "QGemm")
-"""How the operators begin whose results are integers."""
-
 
 @dataclass(frozen=True)
 class Part:
@@ -57,9 +54,11 @@ class _Graph:
         self.constants = {name for name in found.graph.constants if name not in self.makers}
         self.inputs = {declared.name for declared in found.graph.inputs}
         indices = [node.index for node in found.graph.nodes]
-        self.hosted = {i for i, index in enumerate(indices) if index in found.state.hosted}
+        state = found.state
+        hosted = state.hosted.keys() | state.tail
+        self.hosted = {i for i, index in enumerate(indices) if index in hosted}
+        self.shared = {i for i, index in enumerate(indices) if index in state.shared}
         self.repeated = self._repeated()
-        self._leave_to_the_host()
         self.home = self._homes()
         self.numbers = sorted({number for number in self.home if number is not None})
 
@@ -71,23 +70,9 @@ class _Graph:
             if all(name in constant for name in node.input if name):
                 constant.update(node.output)
                 repeated.add(i)
-            elif node.op_type == "DequantizeLinear":
+            elif node.op_type == "DequantizeLinear" or i in self.shared:
                 repeated.add(i)
         return repeated
-
-    def _leave_to_the_host(self) -> None:
-        """Gives the host what it reads, or the user, and no QuantizeLinear has rounded."""
-        readers: dict[str, list[int]] = {}
-        for i, node in enumerate(self.nodes):
-            for name in node.input:
-                readers.setdefault(name, []).append(i)
-        for i in reversed(range(len(self.nodes))):
-            node = self.nodes[i]
-            if node.op_type.startswith(_ROUNDING) or i in self.repeated:
-                continue
-            read = any(r in self.hosted for name in node.output for r in readers.get(name, []))
-            if read or not self.outputs.isdisjoint(node.output):
-                self.hosted.add(i)
 
     def _homes(self) -> list[int | None]:
         """The number of the part that each node belongs to.
