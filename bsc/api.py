@@ -25,6 +25,7 @@ from bsc.asm.packed import Bytes
 from bsc.asm.parser import parse_program
 from bsc.asm.printer import numbered, print_program
 from bsc.asm.program import Program
+from bsc.blocks import DEFAULT_SHAPE, parse_block
 from bsc.codegen import build_program, comments, weights_of
 from bsc.compiled import Compiled
 from bsc.cost.network import TIMINGS, costs_of
@@ -33,6 +34,7 @@ from bsc.errors import BscError
 from bsc.frontend import Given, import_onnx
 from bsc.monitor import PassMonitor
 from bsc.passes.annotate_cost import AnnotateCostPass
+from bsc.passes.detect_block_sparsity import DetectBlockSparsityPass
 from bsc.pipelines import collector_paused, pipeline, run_passes
 from bsc.sim import Result, run_program
 from bsc.sim.events import EventSimulator
@@ -53,6 +55,7 @@ def compile(
     arch: str | Path | Arch = DEFAULT_ARCH,
     timing: str = DEFAULT_TIMING,
     *,
+    block: str = DEFAULT_SHAPE,
     shapes: Given | None = None,
     monitor: PassMonitor | None = None,
     progress: Callable[[str], None] | None = None,
@@ -60,14 +63,17 @@ def compile(
     """Compile a quantized ONNX model for a machine.
 
     `model` is a file or a model in memory; `arch` a preset, the path of a TOML file, or a
-    machine; `timing` the rules by which the instructions are timed.  `shapes` are the
+    machine; `timing` the rules by which the instructions are timed.  `block` is the shape of
+    the blocks that are left out where they are zero, as in "16x4", or "auto", which takes for
+    each weight the shape that packs it into the fewest bytes.  `shapes` are the
     dimensions that the model leaves open: the value of a symbol, or the whole shape of an
     input, by name.  `monitor` learns the seconds of each pass, and can validate and dump
     (`bsc.monitor`); `progress` is called with the name of each step as it starts.
 
-    Raises BscError for a model, machine or timing that is not accepted, and xDSL's
+    Raises BscError for a model, machine, timing or block that is not accepted, and xDSL's
     PassFailedException if a pass cannot do its work (no room in a memory).
     """
+    parse_block(block)
     if timing not in TIMINGS:
         known = ", ".join(TIMINGS)
         hint = did_you_mean(timing, TIMINGS)
@@ -80,7 +86,7 @@ def compile(
         with monitor.measure("parse"):
             imported = import_onnx(model, shapes)
         imported.module.attributes[ARCH] = ArchAttr(machine)
-        passes = [_timed(p, timing) for p in pipeline(PIPELINE)]
+        passes = [_told(p, timing, block) for p in pipeline(PIPELINE)]
         run_passes(imported.module, passes, keeper)
         say("print")
         with monitor.measure("print"):
@@ -131,8 +137,10 @@ class _Keeper:
 def _say_nothing(step: str) -> None: ...
 
 
-def _timed(given: ModulePass, timing: str) -> ModulePass:
-    """The pass, told the timing if it is the one that times."""
+def _told(given: ModulePass, timing: str, block: str) -> ModulePass:
+    """The pass, told the timing or the shape of blocks if it is the one that needs it."""
+    if isinstance(given, DetectBlockSparsityPass):
+        return dataclasses.replace(given, block=block)
     if isinstance(given, AnnotateCostPass):
         return dataclasses.replace(given, timing=timing)
     return given

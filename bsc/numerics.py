@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bsc.errors import BscError
-from bsc.geometry import Window, ceil_div
+from bsc.geometry import Window
 
 Int8 = npt.NDArray[np.int8]
 Int32 = npt.NDArray[np.int32]
@@ -172,16 +172,6 @@ def accumulator_bound(weight: Int8, bias: Ints | None = None) -> int:
     if bias is not None:
         per_cout = per_cout + np.abs(bias.astype(np.int64))
     return int(per_cout.max(initial=0))
-
-
-def nonzero_blocks(weight: Int8, block: tuple[int, int]) -> npt.NDArray[np.bool_]:
-    """Which blocks of a weight (COUT, KH, KW, CIN) hold anything but zeros, over the grid of
-    blocks; a block is so many COUT by so many CIN, with all taps, and filled up with zeros."""
-    (cout, _, _, cin), (b0, b1) = weight.shape, block
-    rows, cols = ceil_div(cout, b0), ceil_div(cin, b1)
-    padded = np.zeros((rows * b0, cols * b1), np.bool_)
-    padded[:cout, :cin] = weight.any(axis=(1, 2))
-    return np.asarray(padded.reshape(rows, b0, cols, b1).any(axis=(1, 3)), np.bool_)
 
 
 def add_bias(acc: Ints, pos: int, bias: Ints, bias_pos: int) -> tuple[Int64, int]:

@@ -29,6 +29,7 @@ from xdsl.dialects.builtin import (
     FlatSymbolRefAttrConstr,
     FloatAttr,
     IntAttr,
+    IntegerAttr,
     StringAttr,
     SymbolNameConstraint,
     SymbolRefAttr,
@@ -51,11 +52,10 @@ from xdsl.printer import Printer
 from xdsl.traits import Pure, SymbolOpInterface
 from xdsl.utils.exceptions import VerifyException
 
+from bsc.blocks import DEFAULT_BLOCK
 from bsc.dialects.payload import PayloadAttr
 from bsc.geometry import ceil_div, round_up
 from bsc.numerics import Int8, Int32
-
-DEFAULT_BLOCK = (8, 8)
 
 Range = tuple[int, int]
 Ranges = tuple[Range, Range, Range, Range]
@@ -212,8 +212,9 @@ class WeightOp(IRDLOperation):
 
     `data` holds COUT*KH*KW*CIN int8 numbers in that order, `bias` COUT int32 numbers.
     `gamma` is set by `--detect-block-sparsity`, `density` is the share of blocks that hold
-    anything but zeros; `format` says how packed weights are
-    stored: "bitmap" leaves zero blocks out, "dense" keeps every block.
+    anything but zeros; `format` says how packed weights are stored: "bitmap" leaves zero blocks
+    out, "dense" keeps every block.  `almost_zero` is how many blocks hold next to nothing, if
+    any do; they are stored like all others.
     """
 
     name = "bsw.weight"
@@ -223,6 +224,7 @@ class WeightOp(IRDLOperation):
     block = prop_def(DenseArrayBase.constr(i64), DenseArrayBase.from_list(i64, DEFAULT_BLOCK))
     gamma = opt_prop_def(GammaAttr)
     density = opt_prop_def(FloatAttr)
+    almost_zero = opt_prop_def(IntegerAttr.constr(i64))
     format = opt_prop_def(StringAttr)
     data = prop_def(PayloadAttr)
     bias = opt_prop_def(PayloadAttr)

@@ -182,6 +182,7 @@ examples:
   bsc compile r50.onnx -o out                      for the default machine, paper-4x4
   bsc compile r50.onnx -o out --arch npu1          another preset: paper-RxC, npu1, npu2
   bsc compile r50.onnx -o out --arch mine.toml     your own; base = "paper-4x4" in it helps
+  bsc compile r50.onnx -o out --block auto         blocks as the weights show them: 8x8, 16x4, …
   bsc compile alexnet.onnx -o out --partition      several programs, and the host between them
 
 \b
@@ -207,6 +208,14 @@ def compile(
     timing: Annotated[
         str, typer.Option(metavar="NAME", help="The rules by which instructions are timed.")
     ] = "serial",
+    block: Annotated[
+        str,
+        typer.Option(
+            metavar="COUTxCIN",
+            help="Output and input channels of the blocks that are left out where they are "
+            "zero, or auto: for each weight what packs it into the fewest bytes.",
+        ),
+    ] = "8x8",
     partition: Annotated[
         bool,
         typer.Option(
@@ -226,13 +235,15 @@ def compile(
 
     monitor: PassMonitor = context.obj
     if partition:
-        parts.compile(model, output, arch, timing, shape, monitor)
+        parts.compile(model, output, arch, timing, shape, block, monitor)
         return
     check_target(output)
     start = time.perf_counter()
     with progress.steps(f"compiling {model}") as say:
         given = parse_shapes(shape)
-        compiled = bsc.compile(model, arch, timing, shapes=given, monitor=monitor, progress=say)
+        compiled = bsc.compile(
+            model, arch, timing, block=block, shapes=given, monitor=monitor, progress=say
+        )
         monitor.stage = ""
         compiled.save(output)
     print_compiled(compiled, output, time.perf_counter() - start)

@@ -16,6 +16,7 @@ EXAMPLES = """\
 examples:
   bsc explain r50.onnx                             every node
   bsc explain r50.onnx --brief                     without quantizers that do as usual
+  bsc explain r50.onnx --block auto                which blocks the weights show
   bsc explain mine.onnx --shape batch=1            a dimension that the model leaves open
   bsc explain mine.onnx --shape images=1x3x224x224
 
@@ -24,6 +25,8 @@ columns: where      array, host, refused, or undecided: depends on something ref
          pos        positions of inputs, weight (w), bias (b) > result; q stands for q x 2^-pos
          shift      places by which sums of products are shifted to become the result
          density    blocks of 8x8 channels that are not all zero
+         block      with --block: shape and density of the blocks that would be left out if
+                    zero; dense where that saves no work
          sum up to  largest magnitude, as an integer, that any input can give; up to 2^24
                     onnxruntime computes the same bits, from 2^31 on int32 overflows
 Exit code 1 if the model cannot be compiled: stderr has all reasons, one line each.
@@ -45,6 +48,14 @@ Shapes: TypeAlias = Annotated[
 def explain(
     model: Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="An ONNX model.")],
     shape: Shapes,
+    block: Annotated[
+        str,
+        typer.Option(
+            metavar="COUTxCIN",
+            help="Show what blocks of this shape would save, or, with auto, the shape that "
+            "packs each weight into the fewest bytes.",
+        ),
+    ] = "8x8",
     brief: Annotated[
         bool,
         typer.Option(
@@ -57,11 +68,12 @@ def explain(
     With shapes, positions, shifts, density, and how large sums can get.
     """
     import bsc
+    from bsc.blocks import DEFAULT_SHAPE
     from bsc.frontend.given import parse_shapes
     from bsc.report.explanation import explanation_lines, node_table
     from bsc.report.screen import print_lines, print_table
 
-    explanation = bsc.explain(model, parse_shapes(shape))
-    print_table(node_table(explanation.nodes, brief))
+    explanation = bsc.explain(model, parse_shapes(shape), block)
+    print_table(node_table(explanation.nodes, brief, block != DEFAULT_SHAPE))
     print_lines("", *explanation_lines(explanation))
     explanation.raise_if_refused()

@@ -13,7 +13,13 @@ from bsc.tools import progress
 
 
 def compile(
-    model: Path, output: Path, arch: str, timing: str, shape: object, monitor: PassMonitor
+    model: Path,
+    output: Path,
+    arch: str,
+    timing: str,
+    shape: object,
+    block: str,
+    monitor: PassMonitor,
 ) -> None:
     """Compile the parts of a model for the array, and print what is where."""
     from bsc.compiled import Compiled
@@ -25,7 +31,7 @@ def compile(
     chain.check_target(output)
     start = time.perf_counter()
     with progress.steps(f"compiling {model}") as say:
-        made = chain.compile(model, arch, timing, monitor=monitor, progress=say)
+        made = chain.compile(model, arch, timing, block=block, monitor=monitor, progress=say)
         monitor.stage = ""
         made.save(output)
     spent = time.perf_counter() - start

@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import onnx
 
+from bsc.arch import DEFAULT_ARCH, load_arch
+from bsc.blocks import DEFAULT_BLOCK, DEFAULT_SHAPE, Block, find_blocks, parse_block
 from bsc.errors import ModelError
 from bsc.frontend.given import Given
 from bsc.frontend.graph import Constant, Declared, Dims, Node
@@ -28,10 +29,6 @@ from bsc.frontend.values import (
     Value,
     Weights,
 )
-from bsc.numerics import nonzero_blocks
-
-BLOCK = (8, 8)
-"""Output and input channels of the blocks whose density is told."""
 
 _POOLS = ("AveragePool", "GlobalAveragePool", "MaxPool", "ReduceMean")
 _INEXACT_MEANS = (
@@ -44,10 +41,13 @@ _FARTHEST_ADD = 7
 
 @dataclass(frozen=True)
 class Blocks:
-    """How many blocks of a weight there are, and how many are not all zero."""
+    """How many blocks of a weight there are, how many are not all zero, and how many of those
+    almost.  `shape` is None where leaving blocks out would be no less work than the whole."""
 
     stored: int
     all: int
+    almost_zero: int
+    shape: Block | None
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class NodeFacts:
     `dims` is the ONNX shape of its result.  The positions are those of its inputs, weight,
     bias and result, an integer standing for itself times 2^-position; None for what it does
     not have.  `shift` says by how many places a sum of products is shifted to become the
-    result.
+    result.  `blocks` are those of 8x8 channels, `chosen` those of the shape asked for.
     """
 
     report: NodeReport
@@ -67,6 +67,7 @@ class NodeFacts:
     bias: int | None = None
     result: int | None = None
     blocks: Blocks | None = None
+    chosen: Blocks | None = None
 
     @property
     def shift(self) -> int | None:
@@ -91,16 +92,22 @@ class Explanation:
             raise ModelError(self.where, self.problems)
 
 
-def explain(model: str | Path | onnx.ModelProto, shapes: Given | None = None) -> Explanation:
+def explain(
+    model: str | Path | onnx.ModelProto,
+    shapes: Given | None = None,
+    block: str = DEFAULT_SHAPE,
+) -> Explanation:
     """Look at all of a model; `shapes` are the dimensions that the file leaves open: the value
-    of a symbol, or the whole shape of an input, by name.
+    of a symbol, or the whole shape of an input, by name.  `block` is the shape of the blocks
+    that would be left out, or "auto", as `bsc.compile` has it.
 
-    Raises ModelError for what is no ONNX model at all.
+    Raises ModelError for what is no ONNX model at all, and BscError for what is no shape.
     """
+    asked = parse_block(block)
     found = survey(model, shapes)
     inferred = {**_declared(found), **found.state.inferred()}
     nodes = tuple(
-        _facts(node, report, found, inferred)
+        _facts(node, report, found, inferred, asked)
         for node, report in zip(found.graph.listed, reports(found), strict=True)
     )
     warnings = tuple(text for facts in nodes for text in _warnings(facts))
@@ -115,7 +122,11 @@ def _declared(found: Survey) -> dict[str, Dims]:
 
 
 def _facts(
-    node: Node, report: NodeReport, found: Survey, inferred: dict[str, Dims]
+    node: Node,
+    report: NodeReport,
+    found: Survey,
+    inferred: dict[str, Dims],
+    block: Block | None,
 ) -> NodeFacts:
     args = [found.values.get(name) for name in node.inputs if name]
     name = next(filter(None, node.outputs), "")
@@ -128,13 +139,21 @@ def _facts(
     inputs = tuple(arg.pos for arg in activations if isinstance(arg, Tensor))
     result = found.values.get(report.tensor or name)
     pos = result.pos if isinstance(result, Tensor | Scaled) else None
-    weight = bias = blocks = None
+    weight = bias = blocks = chosen = None
     weights = _weights(node, value, found)
     if weights is not None:
         weight, bias = weights.pos, weights.bias
-        bits = nonzero_blocks(weights.array, BLOCK)
-        blocks = Blocks(int(np.count_nonzero(bits)), bits.size)
-    return NodeFacts(report, dims, inputs, weight, bias, pos, blocks)
+        blocks = chosen = _blocks(weights, DEFAULT_BLOCK)
+        if block != DEFAULT_BLOCK:
+            chosen = _blocks(weights, block)
+    return NodeFacts(report, dims, inputs, weight, bias, pos, blocks, chosen)
+
+
+def _blocks(weights: Weights, block: Block | None) -> Blocks:
+    """What a weight shows, on the usual machine: all have the same matrix unit."""
+    found = find_blocks(weights.array, block, load_arch(DEFAULT_ARCH))
+    shape = found.block if found.pays else None
+    return Blocks(int(found.stored.sum()), found.stored.size, found.almost_zero, shape)
 
 
 def _weights(node: Node, value: Value | None, found: Survey) -> Weights | None:

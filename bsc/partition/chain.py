@@ -21,6 +21,7 @@ import onnx
 from bsc import api, checking, folder
 from bsc.api import Progress, share_of
 from bsc.arch import DEFAULT_ARCH, Arch
+from bsc.blocks import DEFAULT_SHAPE
 from bsc.checking import CheckResult
 from bsc.compiled import Compiled
 from bsc.errors import BscError
@@ -125,6 +126,7 @@ def compile(
     arch: str | Path | Arch = DEFAULT_ARCH,
     timing: str = api.DEFAULT_TIMING,
     *,
+    block: str = DEFAULT_SHAPE,
     monitor: PassMonitor | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Chain:
@@ -137,7 +139,9 @@ def compile(
     for part in cut(model):
         if part.on_array:
             parts.append(
-                api.compile(part.model, arch, timing, monitor=monitor, progress=progress)
+                api.compile(
+                    part.model, arch, timing, block=block, monitor=monitor, progress=progress
+                )
             )
         else:
             parts.append(part.model)

@@ -8,8 +8,10 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-from bsc.frontend.explain import BLOCK, Explanation, NodeFacts
+from bsc.blocks import DEFAULT_BLOCK
+from bsc.frontend.explain import Blocks, Explanation, NodeFacts
 from bsc.numerics import FLOAT32_EXACT, INT32_LIMIT
+from bsc.report.blocks import WeightBlocks, block_lines, shape_text
 from bsc.report.host import host_lines
 from bsc.report.units import plural, ratio, scaled
 
@@ -18,21 +20,24 @@ _ROUTINE = ("Constant", "QuantizeLinear", "DequantizeLinear")
 
 _NUMBERS = ("shift", "density", "sum up to", "/2^24")
 _COLUMNS = ("node", "op", "where", "shape", "pos", *_NUMBERS, "why")
+_WITH_BLOCK = (*_COLUMNS[:-1], "block", "why")
 
 
-def node_table(nodes: Sequence[NodeFacts], brief: bool) -> Table:
-    """A row a node, in the order of the file.
+def node_table(nodes: Sequence[NodeFacts], brief: bool, block: bool = False) -> Table:
+    """A row a node, in the order of the file; with `block`, the shape and density of the
+    blocks that were asked for as well.
 
     `pos` are the positions of inputs, weight and bias, and of the result; `brief` leaves out
     quantizers and constants of which there is nothing particular to say.
     """
+    columns = _WITH_BLOCK if block else _COLUMNS
     shown = [
-        _cells(facts)
+        _cells(facts, block)
         for facts in nodes
         if not (brief and facts.report.where == "array" and facts.report.op_type in _ROUTINE)
     ]
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for title, *column in zip(_COLUMNS, *shown, strict=True):
+    for title, *column in zip(columns, *shown, strict=True):
         side = "right" if title in _NUMBERS else "left"
         # Measured here: for thousands of rows that takes rich as long as to print them.
         width = max(map(cell_len, (title, *column)))
@@ -42,7 +47,7 @@ def node_table(nodes: Sequence[NodeFacts], brief: bool) -> Table:
     return table
 
 
-def _cells(facts: NodeFacts) -> tuple[str, ...]:
+def _cells(facts: NodeFacts, block: bool) -> tuple[str, ...]:
     report, bound, blocks = facts.report, facts.report.accumulator_bound, facts.blocks
     return (
         report.name,
@@ -54,9 +59,17 @@ def _cells(facts: NodeFacts) -> tuple[str, ...]:
         "" if blocks is None else ratio(blocks.stored, blocks.all),
         "" if bound is None else scaled(bound),
         "" if bound is None else f"{bound / FLOAT32_EXACT:.3f}",
+        *([_chosen(facts.chosen)] if block else []),
         # A problem's line on stderr has the rest.
         report.reason.partition("; ")[0],
     )
+
+
+def _chosen(blocks: Blocks | None) -> str:
+    """`16x4 0.25`: a shape and its density."""
+    if blocks is None or blocks.shape is None:
+        return "" if blocks is None else shape_text(None)
+    return f"{shape_text(blocks.shape)} {ratio(blocks.stored, blocks.all)}"
 
 
 def _positions(facts: NodeFacts) -> str:
@@ -87,9 +100,11 @@ def explanation_lines(explanation: Explanation) -> list[str]:
     if blocks:
         stored, every = sum(b.stored for b in blocks), sum(b.all for b in blocks)
         lines.append(
-            f"{stored:,} of {every:,} blocks of {BLOCK[0]}x{BLOCK[1]} channels are not zero: "
-            f"density {ratio(stored, every)}"
+            f"{stored:,} of {every:,} blocks of {shape_text(DEFAULT_BLOCK)} channels are not "
+            f"zero: density {ratio(stored, every)}"
         )
+    chosen = [facts.chosen for facts in nodes if facts.chosen is not None]
+    lines += block_lines([WeightBlocks(b.shape, b.stored, b.almost_zero) for b in chosen])
     lines += _certificate([f for f in nodes if f.report.accumulator_bound is not None])
     return lines + [f"warning: {text}" for text in explanation.warnings]
 

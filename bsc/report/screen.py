@@ -9,6 +9,7 @@ from rich.table import Table
 
 from bsc.checking import CheckResult
 from bsc.compiled import Compiled
+from bsc.report.blocks import block_lines, blocks_of
 from bsc.report.host import host_lines
 from bsc.report.layers import layer_table, time_lines
 from bsc.report.outcome import elided_table, outcome_lines
@@ -37,6 +38,7 @@ def print_compiled(compiled: Compiled, path: Path, spent_s: float) -> None:
         "",
         *time_lines(compiled.cost),
         *host_lines(compiled.nodes),
+        *block_lines(blocks_of(compiled.module)),
         f"{plural(len(compiled.elided), 'tensor')} of the model elided by fusion or in stripes "
         "(listed in program.asm)",
         f"{path}: compiled for {compiled.arch.name} in {seconds(spent_s)}",

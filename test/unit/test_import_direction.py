@@ -28,6 +28,7 @@ LAYERS = """
     errors suggest geometry
     arch numerics allocate options
     asm
+    blocks
     sim dialects cost verify folder sessions
     frontend storage residency sidecar remarks interpreter oracle prepare arrays
     tiling codegen monitor validation
@@ -52,8 +53,9 @@ RANKS = {part: rank for rank, line in enumerate(LAYERS.split("\n")) for part in 
 STANDS_ON = {
     "sim": {"asm", "arch", "numerics", "geometry", "errors"},
     "cost": {"asm", "arch", "numerics", "geometry", "errors"},
-    "dialects": {"asm", "arch", "numerics", "geometry", "errors", "suggest"},
+    "dialects": {"blocks", "asm", "arch", "numerics", "geometry", "errors", "suggest"},
     "frontend": {
+        "blocks",
         "dialects",
         "asm",
         "arch",
