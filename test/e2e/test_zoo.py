@@ -56,19 +56,13 @@ CASES = [pytest.param(name, form, small(name), id=name) for name, form in ONCE.i
 ]
 
 
-def is_cut(name: str, form: str) -> bool:
-    """Whether the host has to compute something before the array can go on, or before the end:
-    a QOperator model has no rounding between the last mean and the softmax of squeezenet."""
-    return name in HOSTED or (name == "squeezenet" and form.startswith("qoperator"))
-
-
 @pytest.mark.parametrize(("name", "form", "size"), CASES)
 def test_every_tensor_equals_onnxruntimes(name: str, form: str, size: int):
     model = prepare(name, size=size, form=FORMS[form])
     parts = [model]
-    if is_cut(name, form):
+    if name in HOSTED:
         parts = [part.model for part in cut(model) if part.on_array]
-        assert len(parts) == (3 if name in HOSTED else 1)
+        assert len(parts) == 3
     checked = 0
     for part in parts:
         compiled = bsc.compile(part, "paper-2x2")
