@@ -25,6 +25,9 @@ from bsc.numerics import Int8, Int32
 WORD = 4
 """Bytes of a word: every transfer is a whole number of words."""
 
+_MOST_DENSE = 2**26
+"""No core computes with more, its zero blocks counted, which take no memory in the core."""
+
 Bytes = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
@@ -123,6 +126,8 @@ def unpack(shape: PackedShape, data: Bytes) -> tuple[Int8, Int32, int]:
             f"Γ has {count} blocks, which take {shape.size(count)} bytes, not {data.size}"
         )
     at = shape.gamma_bytes
+    if rows * cols * shape.block_bytes > _MOST_DENSE:
+        raise BscError(f"{rows} x {cols} blocks of {shape.block_bytes} bytes are too many")
     bias = np.zeros(shape.cout, np.int32)
     if shape.bias:
         bias[:] = data[at : at + shape.bias_bytes].copy().view("<i4")

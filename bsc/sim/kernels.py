@@ -6,6 +6,7 @@ memory, computes with `bsc.numerics`, and yields its output for the core's memor
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import TypeVar
@@ -26,6 +27,9 @@ from bsc.sim.tags import WEIGHTS, Data, tag_of
 
 _Scalar = TypeVar("_Scalar", np.int8, np.int32)
 Kernel = Callable[[Machine, Resolved, int, int, int], Iterator[Put]]
+
+_MOST_VALUES, _MOST_EXTENT = 2**26, 2**14
+"""What is read of a core lies in its memory; padding and channels that are not there do not."""
 
 
 def compute(machine: Machine, r: Resolved, iteration: int, row: int, col: int) -> Iterator[Put]:
@@ -48,6 +52,8 @@ def _window(r: Resolved, i: int, col: int) -> Window:
             raise BscError("kernel, stride and dilation are positive")
         # Every element that is read must be used: one more would be a wrong transfer.
         needed = (out - 1) * axis.stride + axis.reach
+        if needed > _MOST_EXTENT:
+            raise BscError(f"{needed} {name} with padding are too many for a core")
         if axis.pad_lo + size + axis.pad_hi != needed:
             raise BscError(
                 f"{out} {name} of output read {needed} {name}, not "
@@ -73,7 +79,7 @@ def _take(
     core: Core, address: int, shape: tuple[int, ...], dtype: type[_Scalar], pos: int
 ) -> npt.NDArray[_Scalar]:
     """A buffer of the core as an array; what lies there must have that type and position."""
-    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    size = math.prod(shape) * np.dtype(dtype).itemsize
     return core.read(address, size, tag_of(dtype, pos)).bytes.view(dtype).reshape(shape)
 
 
@@ -90,6 +96,8 @@ def _take_some(
         return _take(core, address, shape, dtype, pos)
     if channels > shape[-1]:
         raise BscError(f"{channels} channels in the buffer, but only {shape[-1]} are wanted")
+    if math.prod(shape) > _MOST_VALUES:
+        raise BscError(f"{' x '.join(map(str, shape))} values are too many for a core")
     out = np.zeros(shape, dtype)
     out[..., :channels] = _take(core, address, (*shape[:-1], channels), dtype, pos)
     return out

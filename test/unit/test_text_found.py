@@ -31,6 +31,10 @@ HUGE = "9" * 5000
         # Nothing that is moved; blocks without channels.
         ("chain", r"(?<=\nLOAD )(.*) c=\S+", r"\1 c=0"),
         ("chain", r"blk=\[\d+,\d+\]", "blk=[0,8]"),
+        # Kernels, blocks and padding that no core holds, none of which is stored.
+        ("squeezed", r"k=\[\d+,", "k=[0x7fffffff,"),
+        ("squeezed", r"blk=\[\d+,", "blk=[0x7fffffff,"),
+        ("chain", r" pt=\d+", " pt=1000000000"),
         # More digits than Python converts.
         ("chain", r"acq=(\w+)\*\d+", rf"acq=\1*{HUGE}"),
         ("chain", r"acq=(\w+)\*\d+", rf"acq=\1*{2**64}"),
