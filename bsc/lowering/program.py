@@ -125,8 +125,8 @@ class _Lowering:
     def _to_memtile(self, fetch: ToMemtileOp, op: ComputeOp, plan: CorePlan) -> None:
         """LOADW or LOAD."""
         if isinstance(fetch.source.type, WeightType):
-            assert isinstance(op, WeightedOp)
-            assert op.packed is not None
+            if not isinstance(op, WeightedOp) or op.packed is None:
+                fail(fetch, f"fetches weights for {op.name}, which takes none")
             sizes = plan.channels.memtile_weights(self.arch)
             self._emit(load_weights(op.packed.get_values(), _weights_at(op), sizes))
             return
