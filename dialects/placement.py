@@ -63,12 +63,16 @@ class SpreadAttr(Data[Spread]):
             printer.print_string(_spread_text(self.data))
 
     def verify(self) -> None:
-        axis, bounds = self.data
-        if axis is SpreadAxis.ALL:
-            if bounds:
-                raise VerifyException("a spread over all has no boundaries")
-        elif len(bounds) < 2 or bounds[0] != 0 or list(bounds) != sorted(bounds):
-            raise VerifyException(f"boundaries must rise from 0: {list(bounds)}")
+        _verify_spread(self.data)
+
+
+def _verify_spread(spread: Spread) -> None:
+    axis, bounds = spread
+    if axis is SpreadAxis.ALL:
+        if bounds:
+            raise VerifyException("a spread over all has no boundaries")
+    elif len(bounds) < 2 or bounds[0] != 0 or list(bounds) != sorted(bounds):
+        raise VerifyException(f"boundaries must rise from 0: {list(bounds)}")
 
 
 def _parse_spread(parser: AttrParser) -> Spread:
@@ -133,6 +137,8 @@ class PlaceAttr(Data[Place]):
     def verify(self) -> None:
         if self.data.memory is Memory.DDR and self.data.spread is not None:
             raise VerifyException("only a place in memtiles has a spread")
+        if self.data.spread is not None:
+            _verify_spread(self.data.spread)
 
 
 PLACE = "dataflow.place"

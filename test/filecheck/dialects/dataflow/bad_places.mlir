@@ -71,3 +71,10 @@ module attributes {bsc.arch = #dataflow.arch<"small", "paper-4x4", {memtile_byte
 %x = "test.op"() : () -> tensor<1x64x64x64xi32, #qnn.pos<12>>
 %y = dataflow.to_memtile %x {dataflow.place = #dataflow.place<memtile 0x0, w [0, 64, 64, 64, 64]>}
    : tensor<1x64x64x64xi32, #qnn.pos<12>>
+
+// -----
+
+// CHECK: boundaries must rise from 0: [65535, 2, 4, 6, 8]
+%x = "test.op"() : () -> tensor<1x8x8x8xi8, #qnn.pos<5>>
+%y = dataflow.to_memtile %x {dataflow.place = #dataflow.place<memtile 0x0, w [65535, 2, 4, 6, 8]>}
+   : tensor<1x8x8x8xi8, #qnn.pos<5>>
