@@ -18,7 +18,7 @@ a chain do, load the same bytes: they are in the blob once.  Needs --detect-bloc
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from xdsl.context import Context
@@ -48,34 +48,54 @@ class PackWeightsPass(ModulePass):
 
     def apply(self, ctx: Context, op: ModuleOp) -> None:
         network, arch = Network(op), arch_of(op)
-        chunks: list[Bytes] = []
-        known: dict[object, list[int]] = {}
-        size = 0
+        parts: dict[object, _Part] = {}
         for layer in network.compute_ops():
-            if not isinstance(layer, WeightedOp):
-                continue
-            if layer.subvolume is None:
-                fail(layer, "has no subvolume: run --select-subvolume first")
-            weight = network.weight(layer.weight)
-            if weight.op.gamma is None:
-                fail(layer, "has no mask: run --detect-block-sparsity first")
-            sub, shape = layer.subvolume.data, layer_shape(network, layer, arch)
-            split = ChannelSplit(shape, sub.cout, sub.cin)
-            groups = groups_of(layer)
-            key = (weight, groups, split.weight_bounds)
-            if (offsets := known.get(key)) is None:
-                offsets = known[key] = []
-                for memtile in pack_layer(split, weight, groups, arch):
-                    offsets.append(size)
-                    chunks.extend(memtile)
-                    size += sum(chunk.size for chunk in memtile)
-            layer.properties["packed"] = DenseArrayBase.from_list(i64, offsets)
-        blob = np.concatenate(chunks) if chunks else np.zeros(0, np.uint8)
+            if isinstance(layer, WeightedOp):
+                part = _part(network, layer, arch)
+                parts.setdefault(part.key, part).layers.append(layer)
+        # A layer at a time, into its place: there may be gigabytes.
+        blob = np.empty(sum(int(p.split.weight_sizes.sum()) for p in parts.values()), np.uint8)
+        at = 0
+        for part in parts.values():
+            offsets: list[int] = []
+            for memtile in pack_layer(part.split, part.weight, part.groups, arch):
+                offsets.append(at)
+                for piece in memtile:
+                    blob[at : at + piece.size] = piece
+                    at += piece.size
+            for layer in part.layers:
+                layer.properties["packed"] = DenseArrayBase.from_list(i64, offsets)
+        assert at == blob.size
         old = network.symbols.lookup(BLOB)
         if old is not None:
             old.detach()
             old.erase()
         op.body.block.insert_op_before(BlobOp(BLOB, PayloadAttr.of(blob)), network.main)
+
+
+@dataclass
+class _Part:
+    """A part of a weight in its subvolumes, and the operations that load it so."""
+
+    split: ChannelSplit
+    weight: Weight
+    groups: int
+    layers: list[WeightedOp] = field(default_factory=list[WeightedOp])
+
+    @property
+    def key(self) -> object:
+        return self.weight, self.groups, self.split.weight_bounds
+
+
+def _part(network: Network, layer: WeightedOp, arch: Arch) -> _Part:
+    """What an operation loads.  Stops at what earlier passes have left undone."""
+    if layer.subvolume is None:
+        fail(layer, "has no subvolume: run --select-subvolume first")
+    weight = network.weight(layer.weight)
+    if weight.op.gamma is None:
+        fail(layer, "has no mask: run --detect-block-sparsity first")
+    sub, shape = layer.subvolume.data, layer_shape(network, layer, arch)
+    return _Part(ChannelSplit(shape, sub.cout, sub.cin), weight, groups_of(layer))
 
 
 def groups_of(op: WeightedOp) -> int:
