@@ -34,7 +34,8 @@ def verify_pieces(op: Operation, name: str, spread: Spread, kind: str) -> None:
 
 def verify_covers(name: str, spread: Spread, size: int) -> None:
     """The pieces of a spread reach to the end of what is spread."""
-    if spread.bounds[-1] < size:
+    most = size if spread.axis is SpreadAxis.W else stored_channels(size)
+    if not size <= spread.bounds[-1] <= most:
         raise VerifyException(
             f"{name}: boundaries end at {spread.bounds[-1]}, "
             f"{spread.axis.value.upper()} is {size}"

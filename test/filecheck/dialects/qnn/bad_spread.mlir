@@ -45,3 +45,11 @@ module attributes {bsc.arch = #dataflow.arch<"paper-3x2">} {
 %x = "test.op"() : () -> tensor<1x14x14x16xi8, #qnn.pos<5>>
 %y = qnn.requantize %x {columns = #dataflow.spread<all>}
    : (tensor<1x14x14x16xi8, #qnn.pos<5>>) -> tensor<1x14x14x16xi8, #qnn.pos<5>>
+
+// -----
+
+// Nothing is computed that is not there.
+// CHECK: Operation does not verify: columns: boundaries end at 65535, W is 14
+%x = "test.op"() : () -> tensor<1x14x14x16xi8, #qnn.pos<5>>
+%y = qnn.requantize %x {columns = #dataflow.spread<w [0, 4, 8, 12, 65535]>}
+   : (tensor<1x14x14x16xi8, #qnn.pos<5>>) -> tensor<1x14x14x16xi8, #qnn.pos<5>>
