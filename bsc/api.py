@@ -10,6 +10,7 @@ The command line `bsc` is made of these functions and of `bsc.check`.
 from __future__ import annotations
 
 import dataclasses
+import gc
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -85,6 +86,8 @@ def compile(
         say("import")
         with monitor.measure("parse"):
             imported = import_onnx(model, shapes)
+            # What the import knew of the model holds all its weights, and has cycles.
+            gc.collect()
         imported.module.attributes[ARCH] = ArchAttr(machine)
         passes = [_told(p, timing, block) for p in pipeline(PIPELINE)]
         run_passes(imported.module, passes, keeper)
