@@ -53,19 +53,26 @@ def test_changes_of_one_field_are_noticed(name: str) -> None:
     assert len(unnoticed) <= (1 - NOTICED) * CHANGES, "\n".join(unnoticed)
 
 
+YOUNG = {"LOOKUP": {"table", "tpos"}, "RESIZE": {"up", "ph", "pw"}, "ADD": {"s2"}}
+"""Fields, and the instructions that came with them, that none of the three programs has yet;
+`test_operators.py` runs them."""
+
+
 def test_changes_reach_every_kind_of_line() -> None:
-    """The three programs have every instruction, and every field that int8 networks need."""
+    """The three programs have every other instruction, and every other field that int8 networks
+    need."""
     found = {
         (site.words[0], site.name)
         for name in NAMES
         for line in sites(subject(name).text)
         for site in line
     }
-    assert {head for head, _ in found} >= {*SPECS, ".blob", ".tensor", ".input", ".output"}
-    assert {head for head, _ in found} >= {".alias", ".elided", ".layer", ".ready"}
+    young = YOUNG.keys() - {"ADD"}
+    assert {head for head, _ in found} >= {*SPECS, ".blob", ".tensor", ".input"} - young
+    assert {head for head, _ in found} >= {".output", ".alias", ".elided", ".layer", ".ready"}
     fields = {field.name for spec in SPECS.values() for field in spec.fields}
     missing = fields - {name for _, name in found}
-    assert missing == {"rounding", "cres"}
+    assert missing == {"rounding", "cres"}.union(*YOUNG.values())
 
 
 @pytest.mark.parametrize("name", ["chain", "mixed"])

@@ -67,7 +67,7 @@ def test_counts_are_at_least_one(option: str, value: str):
             (
                 f'detect-block-sparsity{{block="{block}"}}',
                 "detect-block-sparsity: block must be COUTxCIN, two numbers of at least 1 as "
-                f"in 8x8 or 16x4, not {block}",
+                f"in 8x8 or 16x4, or auto, not {block}",
             )
             for block in ("8", "0x8", "8x0", "8x8x8", "-8x8", "8 x 8", "axb")
         ),
