@@ -1,9 +1,10 @@
-"""Three small programs that between them use nearly all of the instruction set.
+"""Four small programs that between them use nearly all of the instruction set.
 
 `chain` is a padded residual network on 4 x 4 cores, in stages of head, body and tail;
 `squeezed` a sparse network on 2 x 2
 cores with so little memory that it is split in COUT and CIN and spilled to DDR; `mixed` has
-everything else: pools, depthwise, dense, concat, sums and products, on 3 x 2 cores.
+pools, depthwise, dense, concat, sums and products, on 3 x 2 cores; `gated` squeezes, takes a
+function from a table, multiplies each channel and enlarges, on 2 x 3 cores.
 """
 
 from __future__ import annotations
@@ -80,10 +81,25 @@ def _mixed() -> tuple[onnx.ModelProto, Arch]:
     return b.model(scores, both, name="mixed"), arch
 
 
+def _gated() -> tuple[onnx.ModelProto, Arch]:
+    b = QdqBuilder(4)
+    x = b.conv(b.input((1, 6, 7, 8)), 16, (3, 3), pads=(1, 1, 1, 1))
+    gate = b.unary("HardSigmoid", b.conv(b.global_pool(x), 16), 7, alpha=1 / 6)
+    y = b.binary("Mul", x, gate)
+    scales = b.constant(np.array([1, 1, 2, 2], np.float32), "scales")
+    modes = {"mode": "nearest", "nearest_mode": "floor"}
+    modes["coordinate_transformation_mode"] = "asymmetric"
+    z = b.node("Resize", [y.name, "", scales], **modes)
+    large = b.quantize(z, (1, 16, 14, 16), y.pos)
+    arch = Arch("gated", rows=2, cols=3, memtile_bytes=16384, core_data_bytes=8192)
+    return b.model(large, y, name="gated"), arch
+
+
 _MODELS: dict[str, Callable[[], tuple[onnx.ModelProto, Arch]]] = {
     "chain": _chain,
     "squeezed": _squeezed,
     "mixed": _mixed,
+    "gated": _gated,
 }
 NAMES = tuple(_MODELS)
 
@@ -91,13 +107,14 @@ _BY_HAND = {
     "chain": {"select-subvolume": "rows=3 cin=16 stationary=weights"},
     "squeezed": {"split-width": "factor=2"},
     "mixed": {"split-window": "factor=2"},
+    "gated": {"select-subvolume": "rows=3 width=3"},
 }
 """Options of passes: what tests need is not left to what the compiler finds best."""
 
 
 @cache
 def subject(name: str) -> Subject:
-    """One of the three."""
+    """One of the four."""
     model, arch = _MODELS[name]()
     text, blob = compiled(model, arch, specs_with(_BY_HAND[name]))
     return Subject(model, text, blob, random_input(model, 0))
