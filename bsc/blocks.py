@@ -18,6 +18,7 @@ from bsc.arch import Arch
 from bsc.asm.packed import Mask, packed_size
 from bsc.errors import BscError
 from bsc.geometry import ceil_div
+from bsc.mapped import give_back
 from bsc.numerics import Int8
 
 Block: TypeAlias = tuple[int, int]
@@ -103,9 +104,10 @@ class Found(NamedTuple):
 def find_blocks(weight: Int8, block: Block | None, arch: Arch) -> Found:
     """The blocks of `weight` in the shape asked for; without one, in that which packs it into
     the fewest bytes."""
-    if block is not None:
-        return _found(weight, block, arch)
-    return min((_found(weight, b, arch) for b in SHAPES), key=lambda found: found.size)
+    shapes = SHAPES if block is None else (block,)
+    found = min((_found(weight, shape, arch) for shape in shapes), key=lambda f: f.size)
+    give_back(weight)
+    return found
 
 
 def _found(weight: Int8, block: Block, arch: Arch) -> Found:

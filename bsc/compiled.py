@@ -19,7 +19,7 @@ from bsc.asm.program import Elided, Program
 from bsc.codegen import blob_of
 from bsc.cost.network import NetworkCost
 from bsc.dialects.bsw import BlobOp
-from bsc.dialects.payload import Payload, PayloadAttr
+from bsc.dialects.payload import PayloadAttr
 from bsc.frontend import NodeReport
 from bsc.report.record import cost_record
 from bsc.report.table import cost_table
@@ -100,7 +100,7 @@ class Compiled:
 
 def _refer_to_weights(blob: BlobOp) -> None:
     """The packed weights are there already, as a file of their own."""
-    blob.properties["data"] = PayloadAttr(Payload(blob.data.data.content, folder.WEIGHTS))
+    blob.properties["data"] = PayloadAttr(blob.data.data.at(folder.WEIGHTS))
 
 
 class ModulePrinter(Printer):

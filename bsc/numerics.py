@@ -160,14 +160,14 @@ def resize(x: Int8, factor: tuple[int, int], phase: tuple[int, int], h: int, w: 
 def accumulator_bound(weight: Int8, bias: Ints | None = None) -> int:
     """The largest |accumulator| that any int8 input can give: max over COUT of
     sum|w| * 128 + |bias|.  Up to 2^24 float32 is exact, from 2^31 int32 overflows."""
-    flat = weight.reshape(len(weight), -1)
-    step = max(1, _SLAB_BYTES // max(1, flat.shape[1]))
+    step = max(1, _SLAB_BYTES // max(1, weight[:1].nbytes))
     per_cout = np.zeros(len(weight), np.int64)
+    axes = tuple(range(1, weight.ndim))
     # Some rows at a time, as a large dense layer is a hundred million numbers.
     for first in range(0, len(weight), step):
         # |-128| is -128 in int8, whose bits are 128 in uint8.
-        absolute = np.abs(flat[first : first + step]).view(np.uint8)
-        per_cout[first : first + step] = absolute.sum(axis=1, dtype=np.int64)
+        absolute = np.abs(weight[first : first + step]).view(np.uint8)
+        per_cout[first : first + step] = absolute.sum(axis=axes, dtype=np.int64)
     per_cout *= 128
     if bias is not None:
         per_cout = per_cout + np.abs(bias.astype(np.int64))

@@ -87,7 +87,8 @@ def _large_payloads(module: ModuleOp) -> list[Payload]:
 def _holds(path: Path, payloads: list[Payload]) -> bool:
     """Whether the file `path` is these payloads, one after the other."""
     with path.open("rb") as f:
-        return all(f.read(p.size) == p.content.tobytes() for p in payloads) and not f.read(1)
+        parts = (part for payload in payloads for part in payload.parts())
+        return all(f.read(part.size) == part.tobytes() for part in parts) and not f.read(1)
 
 
 def _moved(payload: Payload, origin: Path, folder: Path) -> Payload:
@@ -96,12 +97,12 @@ def _moved(payload: Payload, origin: Path, folder: Path) -> Payload:
         return payload
     file = origin / payload.file
     if not file.is_relative_to(folder):
-        return Payload(payload.content)
-    return Payload(payload.content, file.relative_to(folder).as_posix(), payload.offset)
+        return payload.at(None)
+    return payload.at(file.relative_to(folder).as_posix(), payload.offset)
 
 
 def _detached(payload: Payload, name: str) -> Payload:
-    return Payload(payload.content) if payload.file == name else payload
+    return payload.at(None) if payload.file == name else payload
 
 
 def _payloads(module: ModuleOp) -> Iterator[tuple[Operation, str, PayloadAttr]]:

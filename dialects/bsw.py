@@ -53,7 +53,7 @@ from xdsl.traits import Pure, SymbolOpInterface
 from xdsl.utils.exceptions import VerifyException
 
 from bsc.blocks import DEFAULT_BLOCK
-from bsc.dialects.payload import PayloadAttr
+from bsc.dialects.payload import Payload, PayloadAttr
 from bsc.geometry import ceil_div, round_up
 from bsc.numerics import Int8, Int32
 
@@ -266,10 +266,18 @@ class WeightOp(IRDLOperation):
 
     def values(self) -> tuple[Int8, Int32]:
         """The weight (COUT, KH, KW, CIN) and its bias (COUT,), zeros without one."""
-        bias = np.zeros(self.type.shape[0], np.int32)
-        if self.bias is not None:
-            bias = self.bias.data.as_array(np.int32)
-        return self.data.data.as_array(np.int8).reshape(self.type.shape), bias
+        return self.payload.array, self.bias_values()
+
+    def bias_values(self) -> Int32:
+        """The bias (COUT,), zeros without one."""
+        if self.bias is None:
+            return np.zeros(self.type.shape[0], np.int32)
+        return self.bias.data.as_array(np.int32)
+
+    @property
+    def payload(self) -> Payload:
+        """The numbers of the weight, (COUT, KH, KW, CIN)."""
+        return self.data.data.shaped(np.int8, self.type.shape)
 
     def verify_(self) -> None:
         block = self.block.get_values()

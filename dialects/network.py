@@ -119,14 +119,16 @@ class Weight(NamedTuple):
         cout, kh, kw, cin = (hi - lo for lo, hi in (self.cout, self.kh, self.kw, self.cin))
         return cout, kh, kw, cin
 
-    def values(self) -> tuple[Int8, Int32]:
-        """The numbers (COUT, KH, KW, CIN) and the bias (COUT,), zeros without one."""
-        weight, bias = self.op.values()
-        if not self.has_bias:
-            bias = np.zeros_like(bias)
-        rows, columns = slice(*self.kh), slice(*self.kw)
-        part = weight[slice(*self.cout), rows, columns, slice(*self.cin)]
-        return part, bias[slice(*self.cout)]
+    def bias(self) -> Int32:
+        """The bias (COUT,), zeros without one."""
+        bias = self.op.bias_values()
+        return (bias if self.has_bias else np.zeros_like(bias))[slice(*self.cout)]
+
+    def channels(self, lo: int, hi: int) -> Int8:
+        """The numbers (COUT, KH, KW, CIN) of the output channels [lo, hi) of the part."""
+        first, end = self.cout
+        whole = self.op.payload.rows(first + lo, min(first + hi, end))
+        return whole[:, slice(*self.kh), slice(*self.kw), slice(*self.cin)]
 
     def gamma(self) -> np.typing.NDArray[np.bool_] | None:
         """Γ of the part, or None before `--detect-block-sparsity`."""

@@ -21,8 +21,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -32,46 +34,140 @@ from xdsl.irdl import irdl_attr_definition
 from xdsl.parser import AttrParser
 from xdsl.printer import Printer
 
+from bsc.mapped import give_back
+
 INLINE_LIMIT = 4096
 """Payloads up to this many bytes stay in the text when a sidecar file is written."""
+
+_PART = 2**24
+"""Bytes that are put together at once, unless a single row has more."""
+
+Orders: TypeAlias = Mapping[int, npt.NDArray[np.int64]]
+"""For some axes, the index that comes to each place."""
 
 _Scalar = TypeVar("_Scalar", bound=np.generic)
 
 
 class Payload:
-    """Immutable bytes, perhaps mapped from `file` (a name relative to the IR) at `offset`."""
+    """Immutable bytes: those of an array in C order, perhaps found in `file` (a name relative
+    to the IR) at `offset`.
 
-    __slots__ = ("_digest", "content", "file", "offset")
+    A weight may be as large as memory.  So the array stays as it is, a transposed view of a
+    mapped file perhaps, and so do the orders that passes give to its channels: `orders` has,
+    for some of the axes, the index that comes to each place.  Bytes are put together when they
+    are asked for, as far as they are asked for, and are not kept.
+    """
 
-    def __init__(self, content: npt.NDArray[Any], file: str | None = None, offset: int = 0):
-        self.content = np.ascontiguousarray(content).reshape(-1).view(np.uint8)
-        if self.content.flags.writeable:
-            self.content = self.content.view()
-            self.content.setflags(write=False)
+    __slots__ = ("_array", "_digest", "_is_splat", "_orders", "file", "offset")
+
+    def __init__(
+        self,
+        array: npt.NDArray[Any],
+        file: str | None = None,
+        offset: int = 0,
+        orders: Orders | None = None,
+    ):
+        self._array = np.atleast_1d(array)
+        if self._array.flags.writeable:
+            self._array = self._array.view()
+            self._array.setflags(write=False)
+        self._orders: Orders = orders or {}
         self.file = file
         self.offset = offset
         self._digest: str | None = None
+        self._is_splat: bool | None = None
 
     @property
     def size(self) -> int:
         """Bytes."""
-        return self.content.size
+        return self._array.nbytes
+
+    @property
+    def array(self) -> npt.NDArray[Any]:
+        """The numbers in their shape; a copy only where an axis has an order."""
+        return self.rows(0, len(self._array)) if self._orders else self._array
+
+    def rows(self, lo: int, hi: int) -> npt.NDArray[Any]:
+        """The numbers from `lo` to `hi` of the first axis; a copy unless they lie like that."""
+        first = self._orders.get(0)
+        part = self._array[lo:hi] if first is None else self._array[first[lo:hi]]
+        part = np.ascontiguousarray(part)
+        for axis, order in self._orders.items():
+            if axis:
+                part = part.take(order, axis)
+        return part
+
+    @property
+    def content(self) -> npt.NDArray[np.uint8]:
+        """The bytes, all at once; a copy unless they lie like that."""
+        return np.ascontiguousarray(self.array).reshape(-1).view(np.uint8)
+
+    def parts(self) -> Iterator[npt.NDArray[np.uint8]]:
+        """The bytes, some at a time."""
+        step = max(1, _PART // max(1, self._array[:1].nbytes))
+        for lo in range(0, len(self._array), step):
+            try:
+                yield self.rows(lo, lo + step).reshape(-1).view(np.uint8)
+            finally:
+                self.give_back()
+
+    def give_back(self) -> None:
+        """Let go of what is mapped of a file, until it is asked for again."""
+        give_back(self._array)
 
     @property
     def digest(self) -> str:
         """SHA-256 of the bytes, in hexadecimal; computed once."""
         if self._digest is None:
-            self._digest = hashlib.sha256(self.content.data).hexdigest()
+            found = hashlib.sha256()
+            for part in self.parts():
+                found.update(part.data)
+            self._digest = found.hexdigest()
         return self._digest
 
+    def write(self, stream: BinaryIO) -> None:
+        """Write the bytes, and compute their digest on the way."""
+        found = hashlib.sha256()
+        for part in self.parts():
+            stream.write(part.data)
+            found.update(part.data)
+        self._digest = found.hexdigest()
+
     def as_array(self, dtype: type[_Scalar]) -> npt.NDArray[_Scalar]:
-        """The bytes as a flat array of `dtype`, little endian, without a copy."""
+        """The bytes as a flat array of `dtype`, little endian; a copy only if `content` is."""
         return self.content.view(np.dtype(dtype).newbyteorder("<"))
+
+    def shaped(self, dtype: type[np.generic], shape: tuple[int, ...]) -> Payload:
+        """The same bytes with an array of this type and shape."""
+        if self._array.dtype == dtype and self._array.shape == shape:
+            return self
+        return Payload(self.as_array(dtype).reshape(shape), self.file, self.offset)
+
+    def reordered(self, orders: Orders) -> Payload:
+        """The bytes after these axes were put into another order."""
+        before = self._orders
+        after = {
+            axis: before[axis][order] if axis in before else order
+            for axis, order in orders.items()
+        }
+        return Payload(self._array, orders={**before, **after})
+
+    def at(self, file: str | None, offset: int = 0) -> Payload:
+        """The same bytes, in another file or in none."""
+        moved = Payload(self._array, file, offset, self._orders)
+        moved._digest, moved._is_splat = self._digest, self._is_splat
+        return moved
 
     @property
     def is_splat(self) -> bool:
-        """Whether there are bytes and all of them are the same."""
-        return self.size > 0 and bool((self.content == self.content[0]).all())
+        """Whether there are bytes and all of them are the same; found out once."""
+        if self._is_splat is None:
+            parts = self.parts()
+            first = next(parts, None)
+            self._is_splat = first is not None and all(
+                bool((part == first[0]).all()) for part in chain([first], parts)
+            )
+        return self._is_splat
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Payload) and (
@@ -193,7 +289,7 @@ def write_sidecar(module: ModuleOp, path: Path) -> int:
             if attr.data.size <= INLINE_LIMIT or attr.data.is_splat:
                 continue
             if id(attr.data) not in moved:
-                payload = Payload(attr.data.content, path.name, offset)
+                payload = attr.data.at(path.name, offset)
                 moved[id(attr.data)] = PayloadAttr(payload)
                 offset += payload.size
             op.properties[name] = moved[id(attr.data)]
@@ -202,6 +298,6 @@ def write_sidecar(module: ModuleOp, path: Path) -> int:
         aside = path.with_name(path.name + ".part")
         with aside.open("wb") as f:
             for attr in moved.values():
-                f.write(attr.data.content.data)
+                attr.data.write(f)
         aside.replace(path)
     return offset

@@ -98,15 +98,15 @@ def _reorder(weight: WeightOp, cout: IntArray | None, cin: IntArray | None) -> N
     """Put the channels of a weight and its bias into other orders."""
     if cout is None and cin is None:
         return
-    values, bias = weight.values()
-    if cout is not None:
-        channels = _expanded(cout, values.shape[0])
-        values, bias = values.take(channels, 0), bias.take(channels)
+    cout_size, _, _, cin_size = weight.type.shape
+    orders: dict[int, IntArray] = {}
     if cin is not None:
-        values = values.take(_expanded(cin, values.shape[3]), 3)
-    weight.properties["data"] = PayloadAttr.of(values)
-    if weight.bias is not None:
-        weight.properties["bias"] = PayloadAttr.of(bias.astype(np.int32))
+        orders[3] = _expanded(cin, cin_size)
+    if cout is not None:
+        orders[0] = channels = _expanded(cout, cout_size)
+        if weight.bias is not None:
+            weight.properties["bias"] = PayloadAttr.of(weight.bias_values().take(channels))
+    weight.properties["data"] = PayloadAttr(weight.payload.reordered(orders))
 
 
 def _expanded(order: IntArray, channels: int) -> IntArray:

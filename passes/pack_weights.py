@@ -18,7 +18,9 @@ a chain do, load the same bytes: they are in the blob once.  Needs --detect-bloc
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise, product
 
 import numpy as np
 from xdsl.context import Context
@@ -26,7 +28,7 @@ from xdsl.dialects.builtin import DenseArrayBase, ModuleOp, i64
 from xdsl.passes import ModulePass
 
 from bsc.arch import Arch
-from bsc.asm.packed import Bytes, pack, pieces
+from bsc.asm.packed import Bytes, pack
 from bsc.dialects.bsw import BlobOp
 from bsc.dialects.machine import arch_of
 from bsc.dialects.network import Network, Weight, fail
@@ -35,6 +37,7 @@ from bsc.dialects.qnn import Conv2dOp, WeightedOp
 from bsc.numerics import Int8
 from bsc.tiling.channels import ChannelSplit
 from bsc.tiling.from_ir import layer_shape
+from bsc.tiling.layer import WeightShape
 
 BLOB = "weights"
 """The symbol of the blob."""
@@ -57,12 +60,10 @@ class PackWeightsPass(ModulePass):
         blob = np.empty(sum(int(p.split.weight_sizes.sum()) for p in parts.values()), np.uint8)
         at = 0
         for part in parts.values():
-            offsets: list[int] = []
-            for memtile in pack_layer(part.split, part.weight, part.groups, arch):
-                offsets.append(at)
-                for piece in memtile:
-                    blob[at : at + piece.size] = piece
-                    at += piece.size
+            sizes = part.split.memtile_weights(arch)
+            offsets = [at + sum(sizes[:memtile]) for memtile in range(len(sizes))]
+            pack_layer(part.split, part.weight, part.groups, arch, blob, offsets)
+            at += sum(sizes)
             for layer in part.layers:
                 layer.properties["packed"] = DenseArrayBase.from_list(i64, offsets)
         assert at == blob.size
@@ -104,41 +105,48 @@ def groups_of(op: WeightedOp) -> int:
 
 
 def pack_layer(
-    split: ChannelSplit, weight: Weight, groups: int, arch: Arch
-) -> list[list[Bytes]]:
-    """For each memtile its pieces of packed subvolumes, in the order of their use."""
-    values, bias = weight.values()
-    values = ungrouped(values, groups)
-    shape = split.layer.weight
+    split: ChannelSplit,
+    weight: Weight,
+    groups: int,
+    arch: Arch,
+    blob: Bytes,
+    offsets: Sequence[int],
+) -> None:
+    """Pack a layer's subvolumes into `blob`, where each memtile has its own from one of the
+    `offsets` on, in the order of their use."""
+    shape, bias = split.layer.weight, weight.bias()
     assert shape is not None
-    memtiles: list[list[Bytes]] = [[] for _ in range(arch.memtiles)]
-    for index, chunk in split.subvolumes():
-        cin = split.chunk_bounds[chunk], split.chunk_bounds[chunk + 1]
-        for row in range(arch.rows):
-            cout = split.of_core(index, row)
-            if cout[0] == cout[1]:
-                continue
+    starts, sizes = split.weight_pieces(arch)
+    for index, row in product(range(split.pass_count), range(split.layer.row_count)):
+        cout = split.of_core(index, row)
+        if cout[0] == cout[1]:
+            continue
+        values = ungrouped(weight.channels(*cout), cout[0], groups, shape)
+        for chunk, cin in enumerate(pairwise(split.chunk_bounds)):
             packed = pack(
                 shape.packed_shape(cout[1] - cout[0], cin[1] - cin[0], chunk == 0),
-                values[cout[0] : cout[1], :, :, cin[0] : cin[1]],
+                values[..., cin[0] : cin[1]],
                 bias[cout[0] : cout[1]],
                 shape.mask(cout, cin),
             )
-            links = arch.links_of_row(row)
-            start = 0
-            for link, size in zip(links, pieces(packed.size, len(links)), strict=True):
-                memtiles[arch.weight_links[link][0]].append(packed[start : start + size])
-                start += size
-    return memtiles
+            done = 0
+            for link in arch.links_of_row(row):
+                at = offsets[arch.weight_links[link][0]] + starts[index, chunk, link]
+                size = int(sizes[index, chunk, link])
+                blob[at : at + size] = packed[done : done + size]
+                done += size
+            assert done == packed.size
+        weight.op.payload.give_back()
 
 
-def ungrouped(values: Int8, groups: int) -> Int8:
-    """A grouped weight as a dense one, zero outside the groups."""
+def ungrouped(values: Int8, first: int, groups: int, shape: WeightShape) -> Int8:
+    """Output channels, from `first` on, of a grouped weight as those of a dense one: zero
+    outside their groups."""
     if groups == 1:
         return values
-    cout, kh, kw, cin = values.shape
-    dense = np.zeros((cout, kh, kw, cin * groups), np.int8)
-    for g in range(groups):
-        outputs = slice(g * cout // groups, (g + 1) * cout // groups)
-        dense[outputs, :, :, g * cin : (g + 1) * cin] = values[outputs]
+    couts, cins = shape.of_group
+    dense = np.zeros((*values.shape[:3], shape.shape[3]), np.int8)
+    for i, channel in enumerate(values):
+        group = (first + i) // couts
+        dense[i, :, :, group * cins : (group + 1) * cins] = channel
     return dense

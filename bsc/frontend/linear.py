@@ -33,6 +33,7 @@ from bsc.frontend.values import Exact, Scaled, Tensor, Value, Weights
 from bsc.frontend.views import NCHW, NHWC, View
 from bsc.frontend.windows import Pads, window_of
 from bsc.geometry import Window
+from bsc.mapped import give_back
 from bsc.numerics import INT32_LIMIT, accumulator_bound
 
 _MOST_UNREAD = 8
@@ -86,6 +87,7 @@ class Product:
         Raises Refusal if an int32 accumulator can overflow.
         """
         bound = self.bound()
+        give_back(self.values)
         if bound >= INT32_LIMIT:
             raise Refusal(
                 f"the accumulator can reach {bound} with weight {quoted(self.weight.name)}: "
@@ -159,7 +161,7 @@ def conv(state: State, node: Node, args: Args) -> Value:
             f"an input of {cin} channels"
         )
     window = window_of(node, (kh, kw), h, width, pads)
-    values = np.ascontiguousarray(w.array.transpose(0, 2, 3, 1))
+    values = w.array.transpose(0, 2, 3, 1)
     layout: object = "conv"
     if not np.array_equal(channels, np.arange(x.shape[3])):
         values = _spread(values, channels, x.shape[3])
@@ -306,7 +308,7 @@ def _as_the_input_lies(rows: Array, x: Tensor) -> Array:
         if read is not None and x.view.same(read):
             # The usual ways, without a detour for what may be hundreds of megabytes.
             nhwc = np.argsort(order)
-            return np.ascontiguousarray(rows.reshape(-1, *natural.dims[1:]).transpose(nhwc))
+            return rows.reshape(-1, *natural.dims[1:]).transpose(nhwc)
     values: Array = np.zeros((len(rows), h * width * c), np.int8)
     values[:, x.view.base + x.view.offsets[-1]] = rows
     return values.reshape(-1, h, width, c)

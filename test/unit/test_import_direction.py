@@ -25,7 +25,7 @@ FOLDERS = {
 """The folders of the package and the names that they are imported by."""
 
 LAYERS = """
-    errors suggest geometry
+    errors suggest geometry mapped
     arch numerics allocate options
     asm
     blocks
@@ -53,7 +53,16 @@ RANKS = {part: rank for rank, line in enumerate(LAYERS.split("\n")) for part in 
 STANDS_ON = {
     "sim": {"asm", "arch", "numerics", "geometry", "errors"},
     "cost": {"asm", "arch", "numerics", "geometry", "errors"},
-    "dialects": {"blocks", "asm", "arch", "numerics", "geometry", "errors", "suggest"},
+    "dialects": {
+        "blocks",
+        "asm",
+        "arch",
+        "numerics",
+        "geometry",
+        "errors",
+        "suggest",
+        "mapped",
+    },
     "frontend": {
         "blocks",
         "dialects",
@@ -63,6 +72,7 @@ STANDS_ON = {
         "geometry",
         "errors",
         "suggest",
+        "mapped",
         "sessions",
     },
     "oracle": {"numerics", "geometry", "errors", "sessions"},
