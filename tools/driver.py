@@ -236,17 +236,17 @@ def compile(
     monitor: PassMonitor = context.obj
     if partition:
         parts.compile(model, output, arch, timing, shape, block, monitor)
-        return
-    check_target(output)
-    start = time.perf_counter()
-    with progress.steps(f"compiling {model}") as say:
-        given = parse_shapes(shape)
-        compiled = bsc.compile(
-            model, arch, timing, block=block, shapes=given, monitor=monitor, progress=say
-        )
-        monitor.stage = ""
-        compiled.save(output)
-    print_compiled(compiled, output, time.perf_counter() - start)
+    else:
+        check_target(output)
+        start = time.perf_counter()
+        with progress.steps(f"compiling {model}") as say:
+            given = parse_shapes(shape)
+            compiled = bsc.compile(
+                model, arch, timing, block=block, shapes=given, monitor=monitor, progress=say
+            )
+            monitor.stage = ""
+            compiled.save(output)
+        print_compiled(compiled, output, time.perf_counter() - start)
     if time_passes:
         typer.echo(monitor.timing_table(), err=True)
 
@@ -366,7 +366,7 @@ def check(
     from bsc.report.screen import print_outcome
 
     if chain.is_chain(folder):
-        parts.check(model, folder, inputs, every_tensor, seed, timing_seeds)
+        parts.check(model, folder, inputs, every_tensor, seed, timing_seeds, shape)
         return
     with progress.bar("checking") as tell:
         result = bsc.check(

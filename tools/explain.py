@@ -19,9 +19,12 @@ examples:
   bsc explain r50.onnx --block auto                which blocks the weights show
   bsc explain mine.onnx --shape batch=1            a dimension that the model leaves open
   bsc explain mine.onnx --shape images=1x3x224x224
+  bsc explain alexnet.onnx --partition             which part each node is in
 
 \b
 columns: where      array, host, refused, or undecided: depends on something refused
+         part       with --partition: the parts that it is in, as 'bsc compile' writes them;
+                    a DequantizeLinear is repeated wherever it is needed
          pos        positions of inputs, weight (w), bias (b) > result; q stands for q x 2^-pos
          shift      places by which sums of products are shifted to become the result
          density    blocks of 8x8 channels that are not all zero
@@ -62,18 +65,27 @@ def explain(
             "--brief", help="Leave out quantizers and constants that are on the array."
         ),
     ] = False,
+    partition: Annotated[
+        bool,
+        typer.Option(
+            "--partition",
+            help="Cut the model where the host has to compute between layers of the array.",
+        ),
+    ] = False,
 ) -> None:
     """Say of every node where it would run and why, before anything is compiled.
 
     With shapes, positions, shifts, density, and how large sums can get.
     """
     import bsc
+    from bsc import partition as parts
     from bsc.blocks import DEFAULT_SHAPE
     from bsc.frontend.given import parse_shapes
     from bsc.report.explanation import explanation_lines, node_table
     from bsc.report.screen import print_lines, print_table
 
-    explanation = bsc.explain(model, parse_shapes(shape), block)
+    command = parts.explain if partition else bsc.explain
+    explanation = command(model, parse_shapes(shape), block)
     print_table(node_table(explanation.nodes, brief, block != DEFAULT_SHAPE))
     print_lines("", *explanation_lines(explanation))
     explanation.raise_if_refused()

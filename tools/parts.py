@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import typer
@@ -17,43 +18,63 @@ def compile(
     output: Path,
     arch: str,
     timing: str,
-    shape: object,
+    shape: Sequence[str],
     block: str,
     monitor: PassMonitor,
 ) -> None:
     """Compile the parts of a model for the array, and print what is where."""
     from bsc.compiled import Compiled
+    from bsc.frontend.given import parse_shapes
     from bsc.partition import chain
+    from bsc.report.explanation import part_text
     from bsc.report.screen import print_compiled
+    from bsc.report.units import plural, seconds
 
-    if shape:
-        raise BscError("--partition takes models of fixed shapes: it goes without --shape")
     chain.check_target(output)
     start = time.perf_counter()
     with progress.steps(f"compiling {model}") as say:
-        made = chain.compile(model, arch, timing, block=block, monitor=monitor, progress=say)
+        given = parse_shapes(shape)
+        made = chain.compile(
+            model, arch, timing, block=block, shapes=given, monitor=monitor, progress=say
+        )
         monitor.stage = ""
         made.save(output)
     spent = time.perf_counter() - start
     for name, part in zip(made.names, made.parts, strict=True):
         if isinstance(part, Compiled):
-            print_compiled(part, output / name, spent)
+            print_compiled(part, output / name)
+            typer.echo("")
         elif not isinstance(part, Path):
-            nodes = ", ".join(f"{node.name} ({node.op_type})" for node in part.graph.node)
-            typer.echo(f"{output / name}: on the host: {nodes}")
+            nodes = [(node.name, node.op_type) for node in part.graph.node]
+            typer.echo(f"{output / name}: {part_text(name, nodes)}\n")
+    typer.echo(f"{output}: {plural(len(made.parts), 'part')} in {seconds(spent)}")
 
 
 def check(
-    model: Path, folder: Path, inputs: int, every_tensor: bool, seed: int, timing_seeds: int
+    model: Path,
+    folder: Path,
+    inputs: int,
+    every_tensor: bool,
+    seed: int,
+    timing_seeds: int,
+    shape: Sequence[str],
 ) -> None:
     """Compare the programs of all parts with onnxruntime.  Raises BscError if one differs."""
+    from bsc.frontend.given import parse_shapes
     from bsc.partition import chain
     from bsc.report.outcome import difference_lines
     from bsc.report.screen import print_outcome
 
     with progress.bar("checking") as tell:
         results = chain.check(
-            model, folder, inputs, every_tensor, seed, timing_seeds=timing_seeds, progress=tell
+            model,
+            folder,
+            inputs,
+            every_tensor,
+            seed,
+            timing_seeds=timing_seeds,
+            shapes=parse_shapes(shape),
+            progress=tell,
         )
     for result in results:
         print_outcome(result)

@@ -58,6 +58,7 @@ class NodeFacts:
     bias and result, an integer standing for itself times 2^-position; None for what it does
     not have.  `shift` says by how many places a sum of products is shifted to become the
     result.  `blocks` are those of 8x8 channels, `chosen` those of the shape asked for.
+    `parts` are those that the node is in, if the model is cut into parts.
     """
 
     report: NodeReport
@@ -68,6 +69,7 @@ class NodeFacts:
     result: int | None = None
     blocks: Blocks | None = None
     chosen: Blocks | None = None
+    parts: tuple[str, ...] = ()
 
     @property
     def shift(self) -> int | None:
@@ -103,8 +105,12 @@ def explain(
 
     Raises ModelError for what is no ONNX model at all, and BscError for what is no shape.
     """
+    return explain_survey(survey(model, shapes), block)
+
+
+def explain_survey(found: Survey, block: str = DEFAULT_SHAPE) -> Explanation:
+    """What there is to say of a model that somebody has looked at."""
     asked = parse_block(block)
-    found = survey(model, shapes)
     inferred = {**_declared(found), **found.state.inferred()}
     nodes = tuple(
         _facts(node, report, found, inferred, asked)

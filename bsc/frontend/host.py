@@ -129,9 +129,10 @@ def check_stays_on_host(graph: Graph, state: State, problems: Problems) -> None:
         needs = by_index[index]
         for node in _before(needs, makers, state.hosted, seen):
             if text := state.unrounded.get(node.index):
-                problems.add(text, node)
+                problems.add(text, node, cut=True)
             elif why := state.hosted[node.index]:
-                problems.add(_returns(node, why, needs, node.index in state.ending), node)
+                line = _returns(node, why, needs, node.index in state.ending)
+                problems.add(line, node, cut=True)
 
 
 def _returns(node: Node, why: str, needs: Node, ending: bool) -> str:

@@ -20,9 +20,10 @@ _LARGEST_COPIED = 1024
 
 
 def inference(
-    model: onnx.ModelProto, graph: Graph, opset: int
+    model: onnx.ModelProto, graph: Graph, opset: int, known: Mapping[str, Dims]
 ) -> Callable[[], Mapping[str, Dims]]:
-    """The shapes that ONNX's own inference finds, found when they are first asked for."""
+    """The shapes that ONNX's own inference finds, found when they are first asked for, and
+    those that are known already."""
 
     @cache
     def shapes() -> Mapping[str, Dims]:
@@ -30,13 +31,13 @@ def inference(
             inferred = onnx.shape_inference.infer_shapes(_without_weights(model, graph, opset))
         except (onnx.shape_inference.InferenceError, RuntimeError, ValueError):
             # It has no shapes for a broken model; the problem itself is found elsewhere.
-            return {}
-        known: dict[str, Dims] = {}
+            return known
+        found = dict(known)
         for value in (*inferred.graph.value_info, *inferred.graph.output):
             dims = tuple(dim.dim_value for dim in value.type.tensor_type.shape.dim)
             if min(dims, default=0) > 0:
-                known[text(value.name)] = dims
-        return known
+                found[text(value.name)] = dims
+        return found
 
     return shapes
 

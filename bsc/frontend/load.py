@@ -20,7 +20,7 @@ from bsc.frontend.problems import Problems
 OLDEST_OPSET = 10
 """The first ONNX opset with QuantizeLinear."""
 
-_LARGEST_FILE = 2**31 - 1
+LARGEST_FILE = 2**31 - 1
 
 
 class File(NamedTuple):
@@ -31,11 +31,13 @@ class File(NamedTuple):
     folder: Path | None
 
 
-def load(source: str | Path | onnx.ModelProto) -> File:
+def load(source: str | Path | onnx.ModelProto | File) -> File:
     """The model in the file `source`, or `source` itself; external data stays outside.
 
     Raises ModelError if there is no such file or if it is not an ONNX model.
     """
+    if isinstance(source, File):
+        return source
     if isinstance(source, onnx.ModelProto):
         file = File(source, f"model '{source.graph.name}'", None)
     else:
@@ -54,10 +56,10 @@ def _read(path: Path) -> bytes:
             raise _refused(path, "is a folder: give the .onnx file in it")
         if not stat.S_ISREG(status.st_mode):
             raise _refused(path, "not a regular file: give an .onnx file")
-        if status.st_size > _LARGEST_FILE:
+        if status.st_size > LARGEST_FILE:
             raise _refused(
                 path,
-                f"has {status.st_size} bytes, an ONNX file has at most {_LARGEST_FILE}: save "
+                f"has {status.st_size} bytes, an ONNX file has at most {LARGEST_FILE}: save "
                 "the weights as external data",
             )
         content = path.read_bytes()

@@ -39,10 +39,11 @@ class Refusal(Exception):
 
 class Problem(NamedTuple):
     """What is wrong, with the name of what it is wrong with, and the index of the node if it
-    is one."""
+    is one.  `cut` says that nothing is wrong where the model is cut into parts."""
 
     text: str
     node: int | None
+    cut: bool = False
 
 
 class Problems:
@@ -55,10 +56,11 @@ class Problems:
     def __bool__(self) -> bool:
         return bool(self._found)
 
-    def add(self, text: str, node: Place | None = None) -> None:
+    def add(self, text: str, node: Place | None = None, *, cut: bool = False) -> None:
         """Note a problem of the model or of a node; the same one is noted once."""
         line = _line(text if node is None else f"{node.subject}: {text}")
-        self._found.setdefault(line, Problem(line, None if node is None else node.index))
+        index = None if node is None else node.index
+        self._found.setdefault(line, Problem(line, index, cut))
 
     @contextmanager
     def at(self, subject: str) -> Generator[None]:
@@ -84,6 +86,12 @@ class Problems:
         for problem in self._found.values():
             if problem.node is not None:
                 found.setdefault(problem.node, problem.text)
+        return found
+
+    def of_parts(self) -> Problems:
+        """The problems that the model also has if it is cut into parts."""
+        found = Problems(self.where)
+        found._found = {key: problem for key, problem in self._found.items() if not problem.cut}
         return found
 
     def error(self) -> ModelError:

@@ -35,7 +35,7 @@ from bsc.frontend.graph import Declared, Dims, Graph, Node
 from bsc.frontend.host import check_known, check_stays_on_host, hosted, is_fused
 from bsc.frontend.inference import inference
 from bsc.frontend.layouts import channels_last
-from bsc.frontend.load import load, opset_of
+from bsc.frontend.load import File, load, opset_of
 from bsc.frontend.problems import Problems, Refusal, quoted
 from bsc.frontend.read import read_graph
 from bsc.frontend.registry import IMPORTERS, Args, Importer, Results, State, Unrounded
@@ -87,8 +87,13 @@ class Survey:
     problems: Problems
 
 
-def survey(source: str | Path | onnx.ModelProto, given: Given | None = None) -> Survey:
-    """Look at all of a model; `given` are the dimensions that the file leaves open.
+def survey(
+    source: str | Path | onnx.ModelProto | File,
+    given: Given | None = None,
+    inferred: Mapping[str, Dims] | None = None,
+) -> Survey:
+    """Look at all of a model; `given` are the dimensions that the file leaves open, `inferred`
+    shapes of tensors that ONNX's inference need not find.
 
     Raises ModelError for what is no ONNX model at all.
     """
@@ -103,7 +108,7 @@ def survey(source: str | Path | onnx.ModelProto, given: Given | None = None) -> 
         reason = f"not an ONNX model: {name} is not UTF-8"
         raise ModelError(file.where, [reason]) from None
     inputs = [declared.name for declared in graph.inputs]
-    state = State(Builder(inputs), inference(file.model, graph, opset))
+    state = State(Builder(inputs), inference(file.model, graph, opset, inferred or {}))
     is_float = _check_form(graph, problems)
     values = _walk(graph, opset, state, problems, is_float)
     check_stays_on_host(graph, state, problems)

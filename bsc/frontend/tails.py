@@ -103,12 +103,14 @@ def _refuse(reader: _Reader, value: Value, problems: Problems) -> None:
     if reader.node is None:
         problems.add(
             f"graph output {name}: is {what}, which no QuantizeLinear has {done}: "
-            f"{_EXPECTED} after it"
+            f"{_EXPECTED} after it",
+            cut=True,
         )
     else:
         problems.add(
             f"reads {name}, {what} that no QuantizeLinear has {done}: {_EXPECTED} between",
             reader.node,
+            cut=True,
         )
 
 

@@ -8,11 +8,13 @@ onnxruntime runs one for the host, and one after the other they compute what the
     for part in cut("model.onnx"):
         print(part.on_array, [node.name for node in part.model.graph.node])
 
-`chain` compiles, saves, runs and checks all parts of a model: `bsc compile --partition`.
+`explain` says of each node which part it is in.  `chain` compiles, saves, runs and checks all
+parts of a model: `bsc compile --partition`.
 """
 
 from __future__ import annotations
 
 from bsc.partition.cut import Part, cut
+from bsc.partition.explain import explain
 
-__all__ = ["Part", "cut"]
+__all__ = ["Part", "cut", "explain"]

@@ -24,10 +24,11 @@ from bsc.arch import DEFAULT_ARCH, Arch
 from bsc.blocks import DEFAULT_SHAPE
 from bsc.checking import CheckResult
 from bsc.compiled import Compiled
-from bsc.errors import BscError
+from bsc.errors import BscError, ModelError
+from bsc.frontend import Given
 from bsc.frontend.load import load as load_model
 from bsc.monitor import PassMonitor
-from bsc.partition.cut import cut
+from bsc.partition.cut import cut, part_name
 from bsc.sessions import failures_in_a_line, open_session
 from bsc.sim import Result
 
@@ -52,7 +53,7 @@ class Chain:
     def names(self) -> tuple[str, ...]:
         """What the parts are called in the folder of the chain."""
         return tuple(
-            f"part-{i}.onnx" if isinstance(part, onnx.ModelProto) else f"part-{i}"
+            part_name(i, not isinstance(part, onnx.ModelProto))
             for i, part in enumerate(self.parts)
         )
 
@@ -114,7 +115,7 @@ def load(path: str | Path) -> Chain:
         raise BscError(f"{source}: has version {version}, this bsc knows {_VERSION}")
     parts: list[Path | onnx.ModelProto] = []
     for i, name in enumerate(names):
-        if name not in (f"part-{i}", f"part-{i}.onnx"):
+        if name not in (part_name(i, True), part_name(i, False)):
             raise BscError(f"{source}: part {i} is called '{name}', not part-{i}")
         part = Path(path) / name
         parts.append(load_model(part).model if part.suffix else part)
@@ -127,26 +128,32 @@ def compile(
     timing: str = api.DEFAULT_TIMING,
     *,
     block: str = DEFAULT_SHAPE,
+    shapes: Given | None = None,
     monitor: PassMonitor | None = None,
     progress: Callable[[str], None] | None = None,
 ) -> Chain:
     """Cut a model and compile its parts for the array, as `bsc.compile` does.
 
-    Raises what that raises, with the name of the part.
+    Raises what that raises: a ModelError with the problems of all parts.
     """
-    whole = load_model(model).model
+    whole = load_model(model)
+    made = cut(whole, shapes)
     parts: list[Compiled | onnx.ModelProto] = []
-    for part in cut(model):
-        if part.on_array:
-            parts.append(
-                api.compile(
-                    part.model, arch, timing, block=block, monitor=monitor, progress=progress
-                )
-            )
-        else:
+    for part in made:
+        if not part.on_array:
             parts.append(part.model)
-    name = whole.graph.name if isinstance(model, onnx.ModelProto) else Path(model).name
-    return Chain(name, tuple(value.name for value in whole.graph.output), tuple(parts))
+            continue
+        try:
+            compiled = api.compile(
+                part.model, arch, timing, block=block, monitor=monitor, progress=progress
+            )
+        except ModelError:
+            problems = dict.fromkeys(line for part in made for line in part.problems)
+            raise ModelError(whole.where, tuple(problems)) from None
+        parts.append(compiled)
+    graph = whole.model.graph
+    name = graph.name if isinstance(model, onnx.ModelProto) else Path(model).name
+    return Chain(name, tuple(value.name for value in graph.output), tuple(parts))
 
 
 def run(
@@ -213,15 +220,17 @@ def check(
     seed: int = 0,
     *,
     timing_seeds: int = 0,
+    shapes: Given | None = None,
     progress: Progress | None = None,
 ) -> tuple[CheckResult, ...]:
     """Compare each part of the array with onnxruntime, as `bsc.check` does.
 
     Every part gets random inputs of its own.  The parts of the host are onnxruntime's.
+    `shapes` are those that the model was compiled with.
     """
     parts = (chain if isinstance(chain, Chain) else load(chain)).parts
     programs = [part for part in parts if not isinstance(part, onnx.ModelProto)]
-    models = [part.model for part in cut(model) if part.on_array]
+    models = [part.model for part in cut(model, shapes) if part.on_array]
     if len(models) != len(programs):
         raise BscError(
             f"the model has {len(models)} parts for the array, the program {len(programs)}: "

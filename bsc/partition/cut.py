@@ -11,53 +11,77 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import onnx
-from onnx import TensorProto, helper
 
-from bsc.errors import BscError
-from bsc.frontend.load import load
+from bsc.frontend.given import Given
+from bsc.frontend.load import File, load
 from bsc.frontend.survey import Survey, survey
-from bsc.sessions import failures_in_a_line, open_session
+from bsc.partition.inside import take_inside
+from bsc.partition.types import input_types, survey_with_shapes, tensor_types
 
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a model.  Its inputs and outputs have their names in the whole."""
+    """A part of a model.  Its inputs and outputs have their names in the whole; `nodes` are
+    the numbers that its nodes have there."""
 
     model: onnx.ModelProto
     on_array: bool
+    nodes: tuple[int, ...]
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Why a part for the array cannot be compiled, if so."""
+        return survey(self.model).problems.error().problems if self.on_array else ()
 
 
-def cut(source: str | Path | onnx.ModelProto) -> tuple[Part, ...]:
+def part_name(index: int, on_array: bool) -> str:
+    """What the part number `index` is called: a folder for the array, a file for the host."""
+    return f"part-{index}" if on_array else f"part-{index}.onnx"
+
+
+def cut(
+    source: str | Path | onnx.ModelProto | File, shapes: Given | None = None
+) -> tuple[Part, ...]:
     """The parts of a quantized model, in an order in which they can run.
 
-    What else the array does not take is found when the parts are compiled.  Raises BscError for
-    what is no model of ONNX, or has its weights in other files.
+    `shapes` are the dimensions that the file leaves open, as `bsc.compile` has them; the parts
+    leave none open, and have all their weights inside.
+
+    Raises ModelError with everything that is wrong with the model and would be in parts, too.
+    What is wrong with a part for the array by itself is found when it is compiled.
     """
-    model = load(source).model
-    if any(t.data_location == TensorProto.EXTERNAL for t in model.graph.initializer):
-        raise BscError("a model is cut with its weights inside: save it in one file")
-    graph = _Graph(model, survey(model))
+    file = load(source)
+    return cut_survey(file, survey_with_shapes(file, shapes))
+
+
+def cut_survey(file: File, found: Survey) -> tuple[Part, ...]:
+    """The parts of a model that somebody has looked at."""
+    found.problems.of_parts().raise_if_any()
+    graph = _Graph(file, found)
     return tuple(_extract(graph, _crossings(graph)))
+
+
+def on_host(found: Survey) -> set[int]:
+    """The numbers of the nodes that are the host's where a model is cut."""
+    return found.state.hosted.keys() | found.state.tail
 
 
 class _Graph:
     """The nodes of a model in order, and the part that each belongs to."""
 
-    def __init__(self, model: onnx.ModelProto, found: Survey) -> None:
-        self.model = model
-        self.nodes = [model.graph.node[node.index] for node in found.graph.nodes]
+    def __init__(self, file: File, found: Survey) -> None:
+        self.file, self.model, self.found = file, file.model, found
+        self.named = found.graph.nodes
+        self.nodes = [self.model.graph.node[node.index] for node in self.named]
         self.makers = {name: i for i, n in enumerate(self.nodes) for name in n.output if name}
-        self.outputs = {value.name for value in model.graph.output}
+        self.outputs = {value.name for value in self.model.graph.output}
         self.constants = {name for name in found.graph.constants if name not in self.makers}
-        self.inputs = {declared.name for declared in found.graph.inputs}
-        indices = [node.index for node in found.graph.nodes]
-        state = found.state
-        hosted = state.hosted.keys() | state.tail
-        self.hosted = {i for i, index in enumerate(indices) if index in hosted}
-        self.shared = {i for i, index in enumerate(indices) if index in state.shared}
+        self.inputs = input_types(file, found)
+        hosted, shared = on_host(found), found.state.shared
+        self.hosted = {i for i, node in enumerate(self.named) if node.index in hosted}
+        self.shared = {i for i, node in enumerate(self.named) if node.index in shared}
         self.repeated = self._repeated()
         self.home = self._homes()
         self.numbers = sorted({number for number in self.home if number is not None})
@@ -116,36 +140,20 @@ class _Graph:
 
 
 def _crossings(graph: _Graph) -> dict[str, onnx.ValueInfoProto]:
-    """Type and shape of each tensor that goes from part to part, as onnxruntime has them."""
+    """Type and shape of each tensor that goes from part to part."""
     names = {
         name: None
         for number in graph.numbers
         for name in graph.needs(graph.members(number))
         if name in graph.makers
     }
-    if not names:
-        return {}
-    trial = onnx.ModelProto()
-    trial.CopyFrom(graph.model)
-    del trial.graph.output[:]
-    trial.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
-    with failures_in_a_line():
-        session = open_session(trial)
-    return {value.name: _described(value) for value in session.get_outputs()}
-
-
-def _described(value: Any) -> onnx.ValueInfoProto:
-    """What onnxruntime says of an output, as ONNX says it."""
-    kind = value.type.removeprefix("tensor(").removesuffix(")")
-    return helper.make_tensor_value_info(
-        value.name, TensorProto.DataType.Value(kind.upper()), value.shape
-    )
+    return tensor_types(graph.file, graph.found, names) if names else {}
 
 
 def _extract(graph: _Graph, crossings: Mapping[str, onnx.ValueInfoProto]) -> Iterator[Part]:
     """The parts as models; where there is nothing to do, there is no part."""
     source = graph.model.graph
-    inputs = {value.name: value for value in source.input} | dict(crossings)
+    inputs = graph.inputs | dict(crossings)
     outputs = {value.name: value for value in source.output} | dict(crossings)
     for number in graph.numbers:
         members = graph.members(number)
@@ -153,15 +161,20 @@ def _extract(graph: _Graph, crossings: Mapping[str, onnx.ValueInfoProto]) -> Ite
         results = [n for n in outputs if n in made and graph.home[graph.makers[n]] == number]
         if not results:
             continue
+        order = sorted(members)
         used = {name for i in members for name in graph.nodes[i].input}
         part = onnx.ModelProto(ir_version=graph.model.ir_version)
         part.opset_import.extend(graph.model.opset_import)
         part.graph.name = f"{source.name} part {number}"
-        part.graph.node.extend(graph.nodes[i] for i in sorted(members))
+        part.graph.node.extend(graph.nodes[i] for i in order)
+        for node, i in zip(part.graph.node, order, strict=True):
+            # One without a name is called by its number, which is another one in the part.
+            node.name = graph.named[i].name
         part.graph.input.extend(inputs[name] for name in graph.needs(members))
         part.graph.output.extend(outputs[name] for name in results)
         part.graph.initializer.extend(t for t in source.initializer if t.name in used)
         part.graph.sparse_initializer.extend(
             t for t in source.sparse_initializer if t.values.name in used
         )
-        yield Part(part, number % 2 == 0)
+        take_inside(part, graph.file)
+        yield Part(part, number % 2 == 0, tuple(graph.named[i].index for i in order))

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from bsc.blocks import DEFAULT_BLOCK
 from bsc.frontend.explain import Blocks, Explanation, NodeFacts
+from bsc.frontend.report import NodeReport
 from bsc.numerics import FLOAT32_EXACT, INT32_LIMIT
 from bsc.report.blocks import WeightBlocks, block_lines, shape_text
 from bsc.report.host import host_lines
@@ -19,20 +20,21 @@ _ROUTINE = ("Constant", "QuantizeLinear", "DequantizeLinear")
 """Operators of which a model has hundreds, with little to say."""
 
 _NUMBERS = ("shift", "density", "sum up to", "/2^24")
-_COLUMNS = ("node", "op", "where", "shape", "pos", *_NUMBERS, "why")
-_WITH_BLOCK = (*_COLUMNS[:-1], "block", "why")
+_COLUMNS = ("node", "op", "where", "part", "shape", "pos", *_NUMBERS, "block", "why")
 
 
 def node_table(nodes: Sequence[NodeFacts], brief: bool, block: bool = False) -> Table:
     """A row a node, in the order of the file; with `block`, the shape and density of the
-    blocks that were asked for as well.
+    blocks that were asked for as well, and of a model in parts, the parts that it is in.
 
     `pos` are the positions of inputs, weight and bias, and of the result; `brief` leaves out
     quantizers and constants of which there is nothing particular to say.
     """
-    columns = _WITH_BLOCK if block else _COLUMNS
+    parts = any(facts.parts for facts in nodes)
+    hidden = {"block": not block, "part": not parts}
+    columns = [title for title in _COLUMNS if not hidden.get(title)]
     shown = [
-        _cells(facts, block)
+        [text for title, text in zip(_COLUMNS, _cells(facts), strict=True) if title in columns]
         for facts in nodes
         if not (brief and facts.report.where == "array" and facts.report.op_type in _ROUTINE)
     ]
@@ -47,19 +49,20 @@ def node_table(nodes: Sequence[NodeFacts], brief: bool, block: bool = False) -> 
     return table
 
 
-def _cells(facts: NodeFacts, block: bool) -> tuple[str, ...]:
+def _cells(facts: NodeFacts) -> tuple[str, ...]:
     report, bound, blocks = facts.report, facts.report.accumulator_bound, facts.blocks
     return (
         report.name,
         report.op_type,
         report.where,
+        ", ".join(facts.parts),
         "" if facts.dims is None else "x".join(map(str, facts.dims)) or "scalar",
         _positions(facts),
         "" if facts.shift is None else str(facts.shift),
         "" if blocks is None else ratio(blocks.stored, blocks.all),
         "" if bound is None else scaled(bound),
         "" if bound is None else f"{bound / FLOAT32_EXACT:.3f}",
-        *([_chosen(facts.chosen)] if block else []),
+        _chosen(facts.chosen),
         # A problem's line on stderr has the rest.
         report.reason.partition("; ")[0],
     )
@@ -86,7 +89,7 @@ def _positions(facts: NodeFacts) -> str:
 def explanation_lines(explanation: Explanation) -> list[str]:
     """What the table comes to: where the nodes run, density, certificate, warnings."""
     nodes = explanation.nodes
-    lines = host_lines([facts.report for facts in nodes])
+    lines = host_lines([facts.report for facts in nodes]) + _part_lines(nodes)
     counts = {
         where: sum(facts.report.where == where for facts in nodes)
         for where in ("refused", "undecided")
@@ -107,6 +110,26 @@ def explanation_lines(explanation: Explanation) -> list[str]:
     lines += block_lines([WeightBlocks(b.shape, b.stored, b.almost_zero) for b in chosen])
     lines += _certificate([f for f in nodes if f.report.accumulator_bound is not None])
     return lines + [f"warning: {text}" for text in explanation.warnings]
+
+
+def _part_lines(nodes: Sequence[NodeFacts]) -> list[str]:
+    """The parts of a model, in the order in which they run."""
+    found: dict[str, list[NodeReport]] = {}
+    for facts in nodes:
+        for name in facts.parts:
+            found.setdefault(name, []).append(facts.report)
+    order = sorted(found, key=lambda name: int(name.removesuffix(".onnx").rpartition("-")[2]))
+    return [
+        f"{name}: {part_text(name, [(node.name, node.op_type) for node in found[name]])}"
+        for name in order
+    ]
+
+
+def part_text(name: str, nodes: Sequence[tuple[str, str]]) -> str:
+    """What is in the part `name`, whose nodes have these names and operators."""
+    if not name.endswith(".onnx"):
+        return f"on the array: {plural(len(nodes), 'ONNX node')}"
+    return "on the host: " + ", ".join(f"{node} ({op_type})" for node, op_type in nodes)
 
 
 def _certificate(nodes: Sequence[NodeFacts]) -> list[str]:

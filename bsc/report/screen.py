@@ -31,8 +31,9 @@ def print_lines(*lines: str) -> None:
         console.print(line)
 
 
-def print_compiled(compiled: Compiled, path: Path, spent_s: float) -> None:
+def print_compiled(compiled: Compiled, path: Path, spent_s: float | None = None) -> None:
     """The layer table, the time, and where the host takes over."""
+    spent = "" if spent_s is None else f" in {seconds(spent_s)}"
     print_table(layer_table(compiled.cost))
     print_lines(
         "",
@@ -41,7 +42,7 @@ def print_compiled(compiled: Compiled, path: Path, spent_s: float) -> None:
         *block_lines(blocks_of(compiled.module)),
         f"{plural(len(compiled.elided), 'tensor')} of the model elided by fusion or in stripes "
         "(listed in program.asm)",
-        f"{path}: compiled for {compiled.arch.name} in {seconds(spent_s)}",
+        f"{path}: compiled for {compiled.arch.name}{spent}",
     )
 
 

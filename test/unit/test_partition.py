@@ -7,6 +7,8 @@ them, branches that go around it, and results that leave on the way.
 from __future__ import annotations
 
 import random
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +19,7 @@ from onnx.external_data_helper import set_external_data
 from test_prepare import Net
 
 import bsc
-from bsc.partition import Part, cut
+from bsc.partition import Part, cut, explain
 from bsc.prepare import ACTIVATION_TYPES, QUANT_FORMATS, Form, ort, prepare
 from bsc.prepare.samples import samples
 
@@ -116,12 +118,125 @@ def test_of_a_model_for_the_array_the_host_has_the_last_step():
     assert [n.op_type for n in host.model.graph.node] == ["DequantizeLinear"]
 
 
-def test_weights_in_other_files(tmp_path: Path):
+def outside(model: onnx.ModelProto, folder: Path) -> Path:
+    """The model as a file in `folder`, with its raw data in another file beside it."""
+    saved, content = onnx.ModelProto(), b""
+    saved.CopyFrom(model)
+    for tensor in saved.graph.initializer:
+        if tensor.raw_data:
+            data = tensor.raw_data
+            set_external_data(tensor, "w.bin", len(content), len(data))
+            tensor.ClearField("raw_data")
+            content += data
+    (folder / "w.bin").write_bytes(content)
+    (folder / "m.onnx").write_bytes(saved.SerializeToString())
+    return folder / "m.onnx"
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_weights_in_other_files_are_inside_the_parts(seed: int, tmp_path: Path):
+    model, _ = random_network(seed)
+    found, expected = cut(outside(model, tmp_path)), cut(model)
+    assert [part.model.SerializeToString() for part in found] == [
+        part.model.SerializeToString() for part in expected
+    ]
+
+
+def test_a_part_is_no_larger_than_a_model_can_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     model, _ = random_network(0)
-    tensor = next(t for t in model.graph.initializer if t.raw_data)
-    (tmp_path / "w.bin").write_bytes(tensor.raw_data)
-    set_external_data(tensor, "w.bin")
-    tensor.ClearField("raw_data")
-    (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
-    with pytest.raises(bsc.BscError, match="weights inside: save it in one file"):
-        cut(tmp_path / "m.onnx")
+    monkeypatch.setattr("bsc.partition.inside.LARGEST_FILE", model.ByteSize() // 5)
+    expected = r"m\.onnx: tensor '\w+': with it a part has \d+ bytes, and at most \d+ are"
+    with pytest.raises(bsc.ModelError, match=expected):
+        cut(outside(model, tmp_path))
+
+
+def test_weights_in_a_file_that_is_gone(tmp_path: Path):
+    path = outside(random_network(0)[0], tmp_path)
+    (tmp_path / "w.bin").unlink()
+    with pytest.raises(bsc.ModelError, match=r"'w\.bin' is missing: put it beside the model"):
+        cut(path)
+
+
+# Explained -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_each_node_is_said_to_be_where_it_is(seed: int):
+    model, _ = random_network(seed)
+    parts, found = cut(model), explain(model)
+    names = [f"part-{i}" if p.on_array else f"part-{i}.onnx" for i, p in enumerate(parts)]
+    for node, facts in zip(model.graph.node, found.nodes, strict=True):
+        where = [
+            name
+            for name, part in zip(names, parts, strict=True)
+            if node.name in {n.name for n in part.model.graph.node}
+        ]
+        assert facts.parts == tuple(where)
+        assert facts.report.name == node.name
+        if all(name.endswith(".onnx") for name in where):
+            assert facts.report.where == "host"
+        elif node.op_type != "QuantizeLinear":
+            assert facts.report.where == "array"
+    assert not found.problems
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_part_is_explained_like_the_model_that_it_is(seed: int):
+    model, _ = random_network(seed)
+    found = {facts.report.name: facts for facts in explain(model, block="4x16").nodes}
+    for part in cut(model):
+        if part.on_array:
+            for facts in bsc.explain(part.model, block="4x16").nodes:
+                assert replace(found[facts.report.name], parts=()) == facts
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_shapes_that_the_file_does_not_say(seed: int):
+    """ONNX's inference knows no operators of QOperator models, and what is behind them."""
+    model, _ = random_network(seed)
+    expected, known = cut(model), explain(model)
+    del model.graph.value_info[:]
+    assert cut(model) == expected
+    assert explain(model).nodes == known.nodes
+
+
+def test_nodes_without_names_have_one_name_in_all_parts():
+    model, _ = random_network(1)
+    for node in model.graph.node:
+        node.name = ""
+    parts = cut(model)
+    assert len(parts) > 2
+    for part in parts:
+        for index, node in zip(part.nodes, part.model.graph.node, strict=True):
+            assert node.name == f"{model.graph.node[index].op_type}#{index}"
+
+
+# What cutting does not help against ------------------------------------------------------
+
+
+def spoilt(seed: int, *places: int) -> tuple[onnx.ModelProto, list[str]]:
+    """A network in which some convolutions have an attribute that is not accepted."""
+    model, _ = random_network(seed)
+    products = [n for n in model.graph.node if n.op_type.endswith("Conv")]
+    for place in places:
+        products[place].attribute.append(helper.make_attribute("auto_pad", "ODD"))
+    return model, [products[place].name for place in places]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_problems_of_all_parts_are_told_at_once(seed: int):
+    model, names = spoilt(seed, 0, -1)
+    explanation = explain(model)
+    with pytest.raises(bsc.ModelError) as caught:
+        cut(model)
+    assert caught.value.problems == explanation.problems
+    assert [re.findall(r"node '([^']+)'", line)[0] for line in explanation.problems] == names
+    hosts = {n.name for n in model.graph.node if n.op_type in HOSTS}
+    for facts in explanation.nodes:
+        assert not facts.parts
+        if facts.report.name in hosts:
+            assert facts.report.where == "host"
+        elif facts.report.name in names:
+            assert facts.report.where == "refused"
