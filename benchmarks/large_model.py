@@ -1,11 +1,11 @@
-"""How much memory it takes to compile a model of gigabytes, over the size of its weights.
+"""How much memory and time it takes to compile a model of gigabytes, and to explain it.
 
     python benchmarks/large_model.py --gigabytes 2
 
-The model has its weights in a file beside it, as ONNX files of more than 2 GB must: dense
-layers with half of the blocks zero, or none with --dense.  `bsc compile` runs in a process of
-its own.  Of its peak, pages of mapped files (the weights as they are read) are told apart: the
-kernel can take them back at any time, and only the others are held.
+The model has its weights in a file beside it, as ONNX files of more than 2 GB must.  Half of
+them are in convolutions of 3x3, which have to be transposed, the others in dense layers; half
+of the blocks are zero, or none with --dense.  The commands run in processes of their own.  Of
+their peak, pages of mapped files are told apart: the kernel can take them back at any time.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,8 +23,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-LAYER = 2**27
-"""Bytes of the weight of a layer, or less for small models."""
+CHANNELS, WIDTH, IMAGE = 2048, 11584, 7
+"""Of a large model: channels of convolutions, width of dense layers, pixels of a row."""
 
 _POS = 5
 
@@ -47,9 +47,9 @@ class Writer:
         ]
         self.size = 0
 
-    def node(self, kind: str, inputs: list[str], output: str, **attributes: int) -> str:
+    def node(self, kind: str, inputs: list[str], output: str, **given: object) -> str:
         """A node, whose result is returned."""
-        self.nodes.append(_make_node(kind, inputs, [output], output, **attributes))
+        self.nodes.append(_make_node(kind, inputs, [output], output, **given))
         return output
 
     def quantized(self, x: str) -> str:
@@ -57,36 +57,58 @@ class Writer:
         self.node("QuantizeLinear", [x, "one", "zero"], f"{x}_q")
         return self.node("DequantizeLinear", [f"{x}_q", "one", "zero"], f"{x}_dq")
 
-    def dense(self, x: str, name: str, cout: int, cin: int) -> str:
-        """A dense layer with the share `density` of its blocks of 8x8 not zero."""
+    def weight(self, shape: Sequence[int]) -> str:
+        """A weight with the share `density` of its blocks of 8x8 channels not zero, by its
+        name."""
+        name, (cout, cin, *taps) = f"w{len(self.tensors)}", shape
         tensor = TensorProto(
             name=name,
             data_type=TensorProto.INT8,
-            dims=[cout, cin],
+            dims=shape,
             data_location=TensorProto.EXTERNAL,
         )
-        entries = {"location": "weights.bin", "offset": self.size, "length": cout * cin}
+        size = int(np.prod(shape))
+        entries = {"location": "weights.bin", "offset": self.size, "length": size}
         for key, value in entries.items():
             tensor.external_data.add(key=key, value=str(value))
         with (self.folder / "weights.bin").open("ab") as file:
             for _ in range(0, cout, 8):
-                rows = self.rng.integers(-3, 4, (8, cin), np.int8)
-                rows *= np.repeat(self.rng.random(cin // 8) < self.density, 8)
-                file.write(rows.tobytes())
+                blocks = self.rng.integers(-3, 4, (8, cin // 8, 8, *taps), np.int8)
+                blocks[:, self.rng.random(cin // 8) >= self.density] = 0
+                file.write(blocks.tobytes())
         self.tensors.append(tensor)
-        self.size += cout * cin
-        self.node("DequantizeLinear", [name, "one", "zero"], f"{name}_dq")
-        return self.quantized(self.node("Gemm", [x, f"{name}_dq"], f"{name}_y", transB=1))
+        self.size += size
+        return self.node("DequantizeLinear", [name, "one", "zero"], f"{name}_dq")
+
+    def conv(self, x: str, channels: int) -> str:
+        """A convolution of 3x3 pixels."""
+        weight = self.weight([channels, channels, 3, 3])
+        return self.quantized(self.node("Conv", [x, weight], f"{weight}_y", pads=[1, 1, 1, 1]))
+
+    def dense(self, x: str, cout: int, cin: int) -> str:
+        """A dense layer."""
+        weight = self.weight([cout, cin])
+        return self.quantized(self.node("Gemm", [x, weight], f"{weight}_y", transB=1))
 
 
 def write_model(folder: Path, size: int, density: float) -> tuple[Path, int]:
-    """A chain of dense layers with about `size` bytes of weights; its file, and the bytes."""
-    width = 8 * max(1, int(min(size, LAYER) ** 0.5 / 8))
+    """A chain of convolutions and dense layers with at least `size` bytes of weights, two of
+    each kind or more; its file, and the bytes."""
+    channels = min(CHANNELS, 64 * max(1, int((size / 36) ** 0.5 / 64)))
+    width = min(WIDTH, 64 * max(1, int((size / 4) ** 0.5 / 64)))
     writer = Writer(folder, density)
     x = writer.quantized("x")
-    for i in range(max(1, size // width**2)):
-        x = writer.dense(x, f"w{i}", width, width)
-    floats = [helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, width]) for n in ("x", x)]
+    while writer.size < size / 2:
+        x = writer.conv(x, channels)
+    x = writer.quantized(writer.node("GlobalAveragePool", [x], "mean"))
+    x = writer.quantized(writer.node("Flatten", [x], "flat"))
+    x = writer.dense(x, width, channels)
+    while writer.size < size:
+        x = writer.dense(x, width, width)
+    shapes = {"x": [1, channels, IMAGE, IMAGE], x: [1, width]}
+    floats = [
+        helper.make_tensor_value_info(n, TensorProto.FLOAT, dims) for n, dims in shapes.items()
+    ]
     graph = helper.make_graph(writer.nodes, "large", floats[:1], floats[1:], writer.tensors)
     opset = helper.make_opsetid("", 17)
     path = folder / "model.onnx"
@@ -97,30 +119,39 @@ def write_model(folder: Path, size: int, density: float) -> tuple[Path, int]:
 
 
 class Peak(NamedTuple):
-    """The most bytes of a process: all that it maps, and those that are its own."""
+    """What a process took: the most bytes of all that it maps, the most of its own, seconds."""
 
     resident: int
     own: int
+    seconds: float
+
+    def line(self, what: str, weights: int) -> str:
+        """The peak in words, beside the bytes of the weights."""
+        own, resident = (f"{n / 2**20:,.0f} MB" for n in (self.own, self.resident))
+        return (
+            f"{what}: {self.seconds:.0f} s, peak {own} ({self.own / weights:.2f} times the "
+            f"weights), with mapped files {resident} ({self.resident / weights:.2f} times)"
+        )
 
 
-def peak_of(path: Path, output: Path) -> Peak:
-    """The peak of `bsc compile` in a process of its own, looked at every few milliseconds."""
-    command = [sys.executable, "-c", _COMMAND, "compile", str(path), "-o", str(output)]
-    resident = own = 0
+def peak_of(arguments: Sequence[str]) -> Peak:
+    """The peak of `bsc` in a process of its own, looked at every few milliseconds."""
+    start, own, resident = time.perf_counter(), 0, 0
+    command = [sys.executable, "-c", _COMMAND, *arguments]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         status = Path(f"/proc/{process.pid}/status")
         while process.poll() is None:
             fields = dict(line.split(":", 1) for line in status.read_text().splitlines())
-            resident = max(resident, _kilobytes(fields, "VmHWM"))
-            own = max(own, _kilobytes(fields, "RssAnon"))
+            resident = max(resident, _bytes(fields, "VmHWM"))
+            own = max(own, _bytes(fields, "RssAnon"))
             time.sleep(0.005)
     if process.returncode:
-        raise SystemExit(f"bsc compile failed with exit code {process.returncode}")
-    return Peak(resident, own)
+        raise SystemExit(f"bsc {arguments[0]} failed with exit code {process.returncode}")
+    return Peak(resident, own, time.perf_counter() - start)
 
 
-def _kilobytes(fields: Mapping[str, str], name: str) -> int:
-    """A field of the kernel in bytes; a process that ends has none."""
+def _bytes(fields: Mapping[str, str], name: str) -> int:
+    """A field of the kernel; a process that ends has none."""
     return int(fields.get(name, "0 kB").split()[0]) * 1024
 
 
@@ -134,14 +165,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         path, written = write_model(folder, size, density)
-        start = time.perf_counter()
-        peak = peak_of(path, folder / "out")
-        spent = time.perf_counter() - start
-    print(
-        f"{written / 2**30:.2f} GB of weights, {spent:.0f} s: peak {peak.own / 2**30:.2f} GB "
-        f"({peak.own / written:.2f} times the weights), with mapped files "
-        f"{peak.resident / 2**30:.2f} GB ({peak.resident / written:.2f} times)"
-    )
+        print(f"{written / 2**20:,.0f} MB of weights", flush=True)
+        print(peak_of(["explain", str(path)]).line("bsc explain", written), flush=True)
+        compiled = peak_of(["compile", str(path), "-o", str(folder / "out")])
+        print(compiled.line("bsc compile", written))
 
 
 if __name__ == "__main__":

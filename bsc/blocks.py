@@ -40,7 +40,7 @@ ALMOST_ZERO = 64
 """In an almost-zero block no number is larger than the layer's largest divided by this: with
 a largest of 127 nothing but -1, 0 and 1."""
 
-_CHUNK = 2**24
+_CHUNK = 2**22
 """Bytes of a weight that are looked at together."""
 
 

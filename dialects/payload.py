@@ -39,7 +39,7 @@ from bsc.mapped import give_back
 INLINE_LIMIT = 4096
 """Payloads up to this many bytes stay in the text when a sidecar file is written."""
 
-_PART = 2**24
+_PART = 2**22
 """Bytes that are put together at once, unless a single row has more."""
 
 Orders: TypeAlias = Mapping[int, npt.NDArray[np.int64]]
