@@ -68,7 +68,7 @@ class Compiled:
     def save(self, path: str | Path) -> None:
         """Write the files of `bsc.folder` into the folder `path`, all of them or none.
 
-        Raises BscError if `path` is a file, and OSError if the folder cannot be written.
+        Raises BscError if `path` is a file, or if the folder cannot be written.
         """
         with folder.written_together(path) as aside:
             (aside / folder.PROGRAM).write_text(self.program, encoding="utf-8")

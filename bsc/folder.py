@@ -13,6 +13,7 @@ Running a program takes the first two and nothing else.
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Generator
@@ -34,6 +35,9 @@ TRACE = "trace.json"
 MODULE = "module.mlir"
 MODULE_WEIGHTS = "module.weights.bin"
 FILES = (PROGRAM, WEIGHTS, COST, TABLE, TRACE, MODULE, MODULE_WEIGHTS)
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What writing can fail with, whatever the file is: the system does not name it."""
 
 
 def read_text(folder: str | Path) -> str:
@@ -82,14 +86,9 @@ def written_together(folder: str | Path) -> Generator[Path]:
 
     The files are made beside `folder` and moved at the end, so that nothing is half
     written.  Files that are in `folder` under other names stay; those of FILES that are
-    not written anew go.  Raises BscError or OSError if the folder cannot be made.
+    not written anew go.  Raises BscError if the folder cannot be made.
     """
-    check_target(folder)
-    path = Path(folder).resolve()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    aside.mkdir()
-    try:
+    with _aside(folder) as (aside, path):
         yield aside
         if not path.exists():
             aside.rename(path)
@@ -99,15 +98,52 @@ def written_together(folder: str | Path) -> Generator[Path]:
                     (aside / name).replace(path / name)
                 else:
                     (path / name).unlink(missing_ok=True)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+
+
+@contextmanager
+def written_anew(folder: str | Path) -> Generator[Path]:
+    """A folder to write into, which takes the place of `folder` if all goes well: nothing of
+    what was there stays.  Raises BscError if the folder cannot be made."""
+    with _aside(folder) as (aside, path):
+        yield aside
+        if path.exists():
+            shutil.rmtree(path)
+        aside.rename(path)
+
+
+@contextmanager
+def _aside(folder: str | Path) -> Generator[tuple[Path, Path]]:
+    """A new folder beside `folder`, and where `folder` is; what is left of it goes."""
+    check_target(folder)
+    path = Path(folder).resolve()
+    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    with _told_of(folder, aside):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            aside.mkdir()
+            yield aside, path
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+
+
+@contextmanager
+def _told_of(target: str | Path, aside: Path) -> Generator[None]:
+    """Turns what the system says of `aside`, of the folders around it, or of a full disk into
+    a BscError about `target`, which is what the user knows."""
+    try:
+        yield
+    except OSError as e:
+        found = aside if e.errno in _FULL else Path(str(e.filename))
+        if not (aside.is_relative_to(found) or found.is_relative_to(aside)):
+            raise
+        raise BscError(f"{target}: cannot be written: {e.strerror}") from None
 
 
 @contextmanager
 def written_whole(file: str | Path) -> Generator[Path]:
     """A path to write to, which becomes `file` if all goes well.
 
-    Raises BscError if `file` is a folder or in none, and OSError if it cannot be written.
+    Raises BscError if `file` is a folder or in none, or cannot be written.
     """
     path = Path(file)
     if path.is_dir():
@@ -119,8 +155,9 @@ def written_whole(file: str | Path) -> Generator[Path]:
         yield path
         return
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        yield aside
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
+    with _told_of(path, aside):
+        try:
+            yield aside
+            aside.replace(path)
+        finally:
+            aside.unlink(missing_ok=True)

@@ -9,6 +9,7 @@ it is about is known only to `Operation.emit_error`, from which it is taken here
 
 from __future__ import annotations
 
+import sys
 import traceback
 
 from xdsl.ir import Operation
@@ -31,8 +32,17 @@ USER_ERRORS = (
 )
 """What a mistake in the input raises; anything else is a mistake in the program."""
 
+INTERRUPTED = 130
+"""The exit code that shells give to what Ctrl-C ended."""
+
 _LONGEST_LINE = 1000
 """A message may quote an attribute, and an attribute may be megabytes long."""
+
+
+def flush_output() -> None:
+    """Write what stdout still holds, unless it was closed before we were started."""
+    if sys.stdout is not None:
+        sys.stdout.flush()
 
 
 def describe(

@@ -28,7 +28,7 @@ from xdsl.utils.exceptions import DiagnosticException, ParseError
 from bsc.errors import BscError
 from bsc.monitor import PassMonitor
 from bsc.tools import alloc, explain, parts, progress, sweep
-from bsc.tools.diagnostics import describe
+from bsc.tools.diagnostics import INTERRUPTED, describe, flush_output
 from bsc.tools.explain import Shapes
 
 PROG = "bsc"
@@ -189,15 +189,15 @@ examples:
 files in DIR: program.asm, weights.bin, cost.json, cost.csv, trace.json (for Perfetto),
 module.mlir and module.weights.bin.
 Files that are there already under these names are replaced, all or none of them.
+With --partition: part-0, part-1.onnx, … and parts.json; 'bsc run' and 'bsc check' take DIR,
+'bsc view' DIR/part-0.
 """
 
 
 @app.command(epilog=_COMPILE_EXAMPLES)
 def compile(
     context: typer.Context,
-    model: Annotated[
-        Path, typer.Argument(metavar="MODEL.onnx", help="A quantized model in QDQ form.")
-    ],
+    model: Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="A quantized model.")],
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="DIR", help="The folder to write.")
     ],
@@ -288,7 +288,8 @@ def run(
 ) -> None:
     """Simulate a program, from program.asm and weights.bin alone.
 
-    The tensors written are int8, under their ONNX names and in ONNX layout.
+    The tensors have their ONNX names and layout; outputs have the type of the model, all
+    others are int8.
     """
     import bsc
     from bsc.arrays import read_arrays, write_arrays
@@ -356,8 +357,7 @@ def check(
 ) -> None:
     """Compare a program with onnxruntime, bit for bit.
 
-    onnxruntime runs the QDQ model with all optimisations off; the program runs in the
-    simulator.
+    onnxruntime runs the model with all optimisations off; the program runs in the simulator.
     """
     import bsc
     from bsc.frontend.given import parse_shapes
@@ -441,8 +441,10 @@ def invoke(argv: Sequence[str]) -> int:
     monitor = PassMonitor(verify=False)
     try:
         code = command.main(args=list(argv), prog_name=PROG, standalone_mode=False, obj=monitor)
-        sys.stdout.flush()
+        flush_output()
         return code or 0
+    except KeyboardInterrupt:
+        return INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has seen enough; what is still buffered has no reader.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -27,7 +27,7 @@ from bsc.monitor import DumpPoints, PassMonitor
 from bsc.pipelines import NAMED_PIPELINES, find_pass, parse_specs, resolve
 from bsc.tools import arguments
 from bsc.tools.arguments import PROG, PassFlag, UsageError
-from bsc.tools.diagnostics import USER_ERRORS, describe
+from bsc.tools.diagnostics import INTERRUPTED, USER_ERRORS, describe, flush_output
 from bsc.tools.help import add_help
 from bsc.tools.locations import LocatingParser, Locations
 
@@ -201,11 +201,13 @@ def run(argv: Sequence[str]) -> int:
     try:
         tool = BscOptMain(argv)
         tool.run()
-        sys.stdout.flush()
+        flush_output()
     except BrokenPipeError:
         # Whoever read our output has seen enough; what is still buffered has no reader.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
     except USER_ERRORS as e:
         if "--traceback" in argv:
             raise

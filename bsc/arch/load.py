@@ -58,7 +58,8 @@ def load_arch(name_or_path: str | Path) -> Arch:
     try:
         content = Path(text).read_text()
     except (OSError, UnicodeDecodeError) as e:
-        raise BscError(f"{text}: cannot read the arch file: {e}") from None
+        reason = e.strerror if isinstance(e, OSError) else e
+        raise BscError(f"{text}: cannot read the arch file: {reason}") from None
     return arch_from_toml(content, text)
 
 

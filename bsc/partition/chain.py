@@ -8,8 +8,6 @@ part-1.onnx    a part of the host, which onnxruntime runs
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,14 +58,10 @@ class Chain:
     def save(self, path: str | Path) -> None:
         """Write the chain into the folder `path`, all of it or nothing.
 
-        Raises BscError if there is something else already, OSError if it cannot be written.
+        Raises BscError if there is something else already, or if it cannot be written.
         """
         check_target(path)
-        target = Path(path).resolve()
-        target.parent.mkdir(parents=True, exist_ok=True)
-        aside = target.with_name(f".{target.name}.{os.getpid()}.part")
-        aside.mkdir()
-        try:
+        with folder.written_anew(path) as aside:
             for name, part in zip(self.names, self.parts, strict=True):
                 if isinstance(part, Compiled):
                     part.save(aside / name)
@@ -76,11 +70,6 @@ class Chain:
             index = {"version": _VERSION, "model": self.model, "outputs": self.outputs}
             text = json.dumps(index | {"parts": self.names}, indent=2, ensure_ascii=False)
             (aside / INDEX).write_text(f"{text}\n", encoding="utf-8")
-            if target.exists():
-                shutil.rmtree(target)
-            aside.rename(target)
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
 
 
 def check_target(path: str | Path) -> None:

@@ -22,6 +22,7 @@ from bsc.errors import BscError
 from bsc.prepare.graph import infer_shapes, name_nodes, replace
 from bsc.prepare.layers import OPSET
 from bsc.prepare.networks import NETWORKS
+from bsc.suggest import did_you_mean
 
 _OLDEST_OPSET = 13
 
@@ -77,9 +78,9 @@ def _load(path: Path) -> onnx.ModelProto:
     except FileNotFoundError as e:
         missing = e.filename or str(path)
         if missing == str(path) and path.name == str(path) and not path.suffix:
-            names = ", ".join(NETWORKS)
+            names, hint = ", ".join(NETWORKS), did_you_mean(str(path), NETWORKS)
             raise BscError(
-                f"unknown network '{path}': give one of {names}, or a float ONNX file"
+                f"unknown network '{path}': give one of {names}, or a float ONNX file{hint}"
             ) from None
         raise BscError(f"{missing}: no such file") from None
     except OSError as e:

@@ -48,6 +48,8 @@ def quantize(values: npt.NDArray[Any], port: Port, tensor: Tensor) -> Int8:
     if port.dtype == "float32":
         if values.dtype.kind != "f":
             raise BscError(f"input '{port.onnx_name}' is float32, not {values.dtype}")
+        if np.isnan(values).any():
+            raise BscError(f"input '{port.onnx_name}' has NaN, which nothing can be made of")
         # The scale is a power of two, so this product is exact but for overflow.
         with np.errstate(over="ignore"):
             scaled = np.rint(np.ldexp(values.astype(np.float32), tensor.pos))

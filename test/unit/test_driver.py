@@ -5,7 +5,10 @@ Every refusal is one line on stderr and a non-zero exit code, and leaves no file
 
 from __future__ import annotations
 
+import errno
+import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -24,6 +27,7 @@ from bsc.folder import FILES
 from bsc.pipelines import NAMED_PIPELINES
 from bsc.prepare import NETWORKS
 from bsc.tools import progress
+from bsc.tools.diagnostics import INTERRUPTED
 
 
 def spoilt(change: Callable[[onnx.ModelProto], None]) -> onnx.ModelProto:
@@ -228,9 +232,12 @@ def test_files_that_are_no_models(bsc: Bsc, content: bytes):
         (("check", "gone.onnx", "out"), "out: no such folder: give the folder that 'bsc comp"),
         (("run", "out", "-i", "x.npy", "-o", "y.npz"), "x.npy: no such file: give a .npy or"),
         (("prepare", "gone.onnx", "-o", "q.onnx"), "gone.onnx: no such file"),
-        (("prepare", "resnet5", "-o", "q.onnx"), "unknown network 'resnet5': give one of resn"),
+        (
+            ("prepare", "resnet5", "-o", "q.onnx"),
+            "unknown network 'resnet5': .*'resnet50'",
+        ),
         ((*COMPILE, "--arch", "paper-4"), "unknown arch 'paper-4': give one of paper-2x2, "),
-        ((*COMPILE, "--arch", "my.toml"), "my.toml: cannot read the arch file: .*No such file"),
+        ((*COMPILE, "--arch", "my.toml"), "my.toml: cannot read the arch file: No such file"),
         ((*COMPILE, "--timing", "seral"), "unknown timing 'seral': .*; did you mean 'serial'"),
         (("compile", "m.onnx", "-o", "m.onnx"), "m.onnx: is a file: give a folder to write to"),
         (("prepare", "resnet50", "-o", "no/q.onnx"), "no/q.onnx: .*there is no folder no"),
@@ -296,6 +303,7 @@ def test_inputs_that_are_not_the_models(bsc: Bsc, program: Path):
     for array, message in (
         (np.zeros((1, 4, 12, 13), np.float32), r"shape .*\[1, 4, 12, 13\]|1, 4, 12, 13"),
         (np.zeros((1, 4, 12, 12), np.int8), "int8"),
+        (np.full((1, 4, 12, 12), np.nan, np.float32), "has NaN, which nothing can be made of"),
     ):
         np.save("x.npy", array)
         refused(bsc, RUN, message)
@@ -336,6 +344,73 @@ def test_the_installed_command(tmp_path: Path):
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "bsc: error: gone.onnx: no such file\n"
     assert not list(tmp_path.iterdir())
+
+
+_INTERRUPTED = """
+import os, signal, sys
+
+class Finder:
+    def find_spec(self, name, *_):
+        if name == "{}":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Finder())
+from bsc.tools.start import bsc
+sys.exit(bsc())
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "code"), [("typer", -signal.SIGINT), ("bsc.api", INTERRUPTED)]
+)
+def test_an_interrupt_is_no_traceback(tmp_path: Path, module: str, code: int):
+    """Ctrl-C while something is imported: what all commands need, or what one needs."""
+    model = saved(residual_network(), tmp_path / "m.onnx")
+    argv = [sys.executable, "-c", _INTERRUPTED.format(module), "compile", model, "-o", "out"]
+    done = subprocess.run(argv, capture_output=True, text=True, cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", "")
+
+
+def test_an_interrupted_command_leaves_nothing(bsc: Bsc, monkeypatch: pytest.MonkeyPatch):
+    saved(residual_network(), Path("m.onnx"))
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("bsc.compiled.cost_table", interrupted)
+    code, out, err = bsc(*COMPILE)
+    assert (code, out, err) == (INTERRUPTED, "", "")
+    assert [path.name for path in Path().iterdir()] == ["m.onnx"]
+
+
+def test_no_output_to_write_to(tmp_path: Path):
+    model = saved(residual_network(), tmp_path / "m.onnx")
+    argv = f"{BSC} explain {model} >&-"
+    done = subprocess.run(argv, shell=True, capture_output=True, text=True)
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("compile", "m.onnx", "-o", "/proc/out"),
+        ("compile", "m.onnx", "-o", "/proc/out", "--partition"),
+        ("prepare", "squeezenet", "--size", "17", "-o", "/proc/out"),
+    ],
+)
+def test_where_nobody_can_write(bsc: Bsc, argv: tuple[str, ...]):
+    saved(residual_network(), Path("m.onnx"))
+    refused(bsc, argv, "bsc: error: /proc/out: cannot be written: No such file or directory")
+
+
+def test_a_full_disk(bsc: Bsc, monkeypatch: pytest.MonkeyPatch):
+    saved(residual_network(), Path("m.onnx"))
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("bsc.compiled.cost_table", full)
+    refused(bsc, COMPILE, "bsc: error: out: cannot be written: No space left on device")
 
 
 def test_a_reader_that_leaves_is_no_error(tmp_path: Path):
