@@ -29,7 +29,7 @@ from bsc import numerics
 from bsc.dialects import bsw, dataflow, qnn
 from bsc.dialects.qnn_attributes import position_of, shape_of
 from bsc.dialects.qnn_base import ComputeOp
-from bsc.dialects.slices import box_of, tensor_name
+from bsc.dialects.slices import Box, box_of, tensor_name
 from bsc.numerics import Int8, Int32, Ints, Requant
 
 
@@ -103,8 +103,11 @@ class TensorSliceFunctions(InterpreterFunctions):
 
 
 def _index(op: tensor.ExtractSliceOp | tensor.InsertSliceOp) -> tuple[slice, ...]:
-    box = box_of(op)
-    return tuple(slice(o, o + s) for o, s in zip(box.offsets, box.sizes, strict=True))
+    return _part(box_of(op))
+
+
+def _part(box: Box) -> tuple[slice, ...]:
+    return tuple(map(slice, box.offsets, box.ends, box.strides))
 
 
 @register_impls
@@ -239,6 +242,15 @@ class QnnFunctions(InterpreterFunctions):
             for arg, value in zip(args, op.inputs, strict=True)
         ]
         return (np.concatenate(parts, axis=3),)
+
+    @impl(qnn.InterleaveOp)
+    def run_interleave(
+        self, interpreter: Interpreter, op: qnn.InterleaveOp, args: PythonValues
+    ) -> PythonValues:
+        out = np.empty(op.shape, np.int8)
+        for arg, value, box in zip(args, op.inputs, op.boxes(), strict=True):
+            out[_part(box)] = _finish(op, arg, position_of(value.type))
+        return (out,)
 
     @impl(qnn.ReshapeOp)
     def run_reshape(

@@ -30,8 +30,8 @@ from bsc.residency import Item, Stay, Use
 from bsc.storage import Read, Storage, Storages, Write
 from bsc.tiling.channels import ChannelSplit
 from bsc.tiling.fit import buffer_bytes
-from bsc.tiling.from_ir import element_bytes, hwc, layer_shape
-from bsc.tiling.layer import LayerShape, Source
+from bsc.tiling.from_ir import element_bytes, hwc, interleaved_columns, layer_shape
+from bsc.tiling.layer import LayerShape, Source, slice_spread
 
 _DDR_ALIGN = 64
 
@@ -44,17 +44,6 @@ class Key(NamedTuple):
     item: int
     event: int
     step: int = 0
-
-
-def slice_spread(spread: Spread, box: Box) -> Spread:
-    """A spread of the whole, seen from a part of it."""
-    if spread.axis is SpreadAxis.ALL:
-        return spread
-    if spread.axis is SpreadAxis.W:
-        first, size = box.offsets[2], box.sizes[2]
-    else:
-        first, size = box.offsets[3], stored_channels(box.sizes[3])
-    return Spread(spread.axis, tuple(min(max(b - first, 0), size) for b in spread.bounds))
 
 
 class Layout:
@@ -111,7 +100,12 @@ class Layout:
 
         staged = buffer_bytes(layer.out_source.bytes_per_memtile(self.arch.memtiles))
         moved = _box_bytes(storage, write.box)
-        return Use(write.step, staged, moved, layer.columns, accepts)
+        whole = None
+        if write.insert is not None:
+            whole = interleaved_columns(write.insert, self.arch)
+        if whole is None or not accepts(whole):
+            whole = layer.columns
+        return Use(write.step, staged, moved, whole, accepts)
 
     def _read(self, storage: Storage, read: Read) -> Use:
         layer = self.layers[read.step]

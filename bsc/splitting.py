@@ -12,7 +12,7 @@ chains of partial sums instead (`bsc.sums`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import TypeGuard
 
@@ -36,6 +36,7 @@ from bsc.dialects.qnn import (
     ConcatOp,
     Conv2dOp,
     GlobalAvgPoolOp,
+    InterleaveOp,
     PoolOp,
     ReshapeOp,
     ResizeOp,
@@ -45,8 +46,8 @@ from bsc.dialects.qnn_attributes import ELIDED, ORDER, elided_of, shape_of
 from bsc.dialects.qnn_base import ComputeOp, Operand, Read
 from bsc.dialects.slices import Box, box_of, extract, insert, name_of
 from bsc.geometry import CHANNEL_GRANULE, Span, group_granule
-from bsc.placing import slice_spread
 from bsc.storage import only_insert
+from bsc.tiling.layer import slice_spread
 
 H, W, C = 1, 2, 3
 """The dimensions of an NHWC tensor that can be split."""
@@ -60,10 +61,10 @@ _LETTER = {H: "h", W: "w", C: "c"}
 def splittable(op: ComputeOp, dim: int) -> bool:
     """Whether the output can be cut along `dim`.
 
-    Not so: an alias, which computes nothing; the channels of a concat, whose pieces would not
-    be operations of the same kind.
+    Not so: an alias, which computes nothing; the channels of a concat, and what is interleaved,
+    whose pieces would not be operations of the same kind.
     """
-    if isinstance(op, ReshapeOp) or op.shape[dim] == 1:
+    if isinstance(op, ReshapeOp | InterleaveOp) or op.shape[dim] == 1:
         return False
     return dim != C or not isinstance(op, ConcatOp)
 
@@ -113,19 +114,28 @@ def cut_output(op: ComputeOp, dim: int, bounds: Sequence[int]) -> list[ComputeOp
     parts = list(pairwise(_useful_bounds(op, dim, bounds)))
     if len(parts) < 2:
         return [op]
+
+    def cut() -> Iterator[tuple[ComputeOp, Box]]:
+        for lo, hi in parts:
+            piece, offsets = _piece(op, dim, lo, hi), [0, 0, 0, 0]
+            offsets[dim] = lo
+            yield piece, Box((0, offsets[1], offsets[2], offsets[3]), piece.shape)
+
+    return assemble(op, cut())
+
+
+def assemble(op: ComputeOp, pieces: Iterable[tuple[ComputeOp, Box]]) -> list[ComputeOp]:
+    """Replace `op` by the pieces of its output, each of which is written into its box.  They
+    are put before `op` as they are asked for.  Returns them in order."""
     into, base = _destination(op)
-    pieces: list[ComputeOp] = []
-    for lo, hi in parts:
-        piece = _piece(op, dim, lo, hi)
-        offsets = list(base.offsets)
-        offsets[dim] += lo
-        sizes = shape_of(piece.result.type)
-        placed = insert(piece.result, into, Box((0, offsets[1], offsets[2], offsets[3]), sizes))
+    made: list[ComputeOp] = []
+    for piece, box in pieces:
+        placed = insert(piece.result, into, base.part(box))
         Rewriter.insert_op(placed, InsertPoint.before(op))
         into = placed.result
-        pieces.append(piece)
+        made.append(piece)
     _finish(op, into)
-    return pieces
+    return made
 
 
 def _useful_bounds(op: ComputeOp, dim: int, bounds: Sequence[int]) -> list[int]:

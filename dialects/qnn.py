@@ -28,6 +28,7 @@ from bsc.dialects.qnn_pointwise import (
     AddOp,
     BinaryOp,
     ConcatOp,
+    InterleaveOp,
     LookupOp,
     MulOp,
     RequantizeOp,
@@ -49,6 +50,7 @@ __all__ = [
     "Conv2dOp",
     "DenseOp",
     "GlobalAvgPoolOp",
+    "InterleaveOp",
     "LookupOp",
     "MaxPoolOp",
     "MulOp",
@@ -72,6 +74,7 @@ ALL_OPS: list[type[Operation]] = [
     LookupOp,
     ResizeOp,
     ConcatOp,
+    InterleaveOp,
     ReshapeOp,
 ]
 ALL_ATTRIBUTES: list[type[Attribute]] = [PosAttr, EpilogueAttr, HostAttr, ElidedAttr]

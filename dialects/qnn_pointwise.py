@@ -13,7 +13,8 @@ from xdsl.utils.exceptions import VerifyException
 
 from bsc.dialects.qnn_attributes import EpilogueAttr, position_of, shape_of
 from bsc.dialects.qnn_base import ComputeOp, Operand, Read, Shape
-from bsc.geometry import Axis, Window
+from bsc.dialects.slices import Box
+from bsc.geometry import Axis, Window, ceil_div
 from bsc.numerics import TABLE_SIZE
 
 
@@ -234,6 +235,88 @@ class ConcatOp(ComputeOp):
         shapes = {shape_of(value.type)[:3] for value in self.inputs}
         if len(shapes) != 1:
             raise VerifyException(f"inputs must agree in all but C, not {sorted(shapes)}")
+
+
+@irdl_op_definition
+class InterleaveOp(ComputeOp):
+    """
+    The pixels of the inputs by turns: with `factor` = (m, n), row i and column j come from
+    input (i mod m) * n + j mod n, each requantized to the result's position.
+
+    So the outputs of a transposed convolution come together: those that the same taps of the
+    kernel contribute to are an ordinary convolution.
+    """
+
+    name = "qnn.interleave"
+
+    inputs = var_operand_def(TensorType)
+    factor = prop_def(DenseArrayBase.constr(i64))
+
+    assembly_format = "$inputs attr-dict `:` functional-type(operands, results)"
+
+    def __init__(
+        self,
+        inputs: Sequence[SSAValue],
+        factor: Sequence[int],
+        result_type: TensorType,
+        epilogue: EpilogueAttr | None = None,
+    ):
+        super().__init__(
+            operands=[inputs],
+            result_types=[result_type],
+            properties={
+                "factor": DenseArrayBase.from_list(i64, factor),
+                "epilogue": epilogue,
+            },
+        )
+
+    @property
+    def factors(self) -> tuple[int, int]:
+        """How many inputs there are along H and W.  Raises VerifyException if they are not as
+        they must be."""
+        factor = self.factor.get_values()
+        if len(factor) != 2 or min(factor) < 1 or factor[0] * factor[1] != len(self.inputs):
+            raise VerifyException(
+                f"factor must be two numbers whose product is that of the inputs, "
+                f"{len(self.inputs)}, not {list(factor)}"
+            )
+        return factor[0], factor[1]
+
+    def boxes(self) -> list[Box]:
+        """Where the pixels of each input go."""
+        _, h, w, c = self.shape
+        rows, columns = self.factors
+        return [
+            Box(
+                (0, i, j, 0),
+                (1, ceil_div(h - i, rows), ceil_div(w - j, columns), c),
+                (rows, columns),
+            )
+            for i in range(rows)
+            for j in range(columns)
+        ]
+
+    def reads(self) -> tuple[Read, ...]:
+        window = Window(*(Axis(repeat=n) for n in self.factors))
+        return tuple(Read(value, window) for value in self.inputs)
+
+    def with_reads(self, values: Sequence[SSAValue], weight: SSAValue | None) -> list[Operand]:
+        return [values]
+
+    def expected_shape(self) -> Shape:
+        shapes = [shape_of(value.type) for value in self.inputs]
+        _, columns = self.factors
+        height = sum(shape[1] for shape in shapes[::columns])
+        return (1, height, sum(shape[2] for shape in shapes[:columns]), shapes[0][3])
+
+    def verify_operands(self) -> None:
+        for value, box in zip(self.inputs, self.boxes(), strict=True):
+            if shape_of(value.type) != box.sizes:
+                (_, row, column, _), (rows, columns) = box.offsets, box.steps
+                raise VerifyException(
+                    f"an input for rows {row}, {row + rows}, … and columns {column}, "
+                    f"{column + columns}, … must be {box.sizes}, not {shape_of(value.type)}"
+                )
 
 
 @irdl_op_definition

@@ -2,7 +2,8 @@
 Slices of tensors, with the checks that upstream's operations lack, and names of values.
 
 `tensor.extract_slice` and `tensor.insert_slice` are used as upstream defines them, with
-static offsets and unit strides.  Upstream verifies neither sizes nor encodings, so every
+static offsets and unit strides; an insert may have strides over rows and columns, as the
+pieces of a `qnn.interleave` have.  Upstream verifies neither sizes nor encodings, so every
 pass that relies on slices calls `verify_slice` first.
 """
 
@@ -22,10 +23,30 @@ SLICE_OPS = (ExtractSliceOp, InsertSliceOp)
 
 
 class Box(NamedTuple):
-    """A part of an NHWC tensor: offsets and sizes of its four dimensions."""
+    """A part of an NHWC tensor: offsets and sizes of its four dimensions.  It consists of
+    every `steps[0]`-th row and every `steps[1]`-th column."""
 
     offsets: tuple[int, int, int, int]
     sizes: tuple[int, int, int, int]
+    steps: tuple[int, int] = (1, 1)
+
+    @property
+    def strides(self) -> tuple[int, int, int, int]:
+        """The steps of all four dimensions."""
+        return (1, *self.steps, 1)
+
+    @property
+    def ends(self) -> tuple[int, ...]:
+        """Where it ends, dimension by dimension."""
+        parts = zip(self.offsets, self.sizes, self.strides, strict=True)
+        return tuple(first + (size - 1) * step + 1 for first, size, step in parts)
+
+    def part(self, box: Box) -> Box:
+        """The part `box` of this part."""
+        moves = zip(self.offsets, box.offsets, self.strides, strict=True)
+        n, h, w, c = (first + lo * step for first, lo, step in moves)
+        rows, columns = (a * b for a, b in zip(self.steps, box.steps, strict=True))
+        return Box((n, h, w, c), box.sizes, (rows, columns))
 
 
 def extract(source: SSAValue, box: Box) -> ExtractSliceOp:
@@ -37,14 +58,17 @@ def extract(source: SSAValue, box: Box) -> ExtractSliceOp:
 
 def insert(source: SSAValue, into: SSAValue, box: Box) -> InsertSliceOp:
     """`into` with `source` written over its part `box`."""
-    return InsertSliceOp.from_static_parameters(source, into, box.offsets, box.sizes)
+    return InsertSliceOp.from_static_parameters(
+        source, into, box.offsets, box.sizes, box.strides
+    )
 
 
 def box_of(op: ExtractSliceOp | InsertSliceOp) -> Box:
     """The part of the larger tensor that a slice operation names."""
     offsets = cast(tuple[int, int, int, int], tuple(op.static_offsets.get_values()))
     sizes = cast(tuple[int, int, int, int], tuple(op.static_sizes.get_values()))
-    return Box(offsets, sizes)
+    _, rows, columns, _ = op.static_strides.get_values()
+    return Box(offsets, sizes, (rows, columns))
 
 
 def verify_slice(op: ExtractSliceOp | InsertSliceOp) -> None:
@@ -54,10 +78,11 @@ def verify_slice(op: ExtractSliceOp | InsertSliceOp) -> None:
         if isinstance(op, ExtractSliceOp)
         else (op.source.type, op.dest.type)
     )
-    if op.offsets or op.sizes or op.strides or set(op.static_strides.get_values()) != {1}:
-        raise VerifyException(f"{op.name}: offsets and sizes must be static, strides 1")
+    _verify_strides(op)
     box, whole = box_of(op), shape_of(large)
-    inside = all(0 <= o and o + s <= n for o, s, n in zip(*box, whole, strict=True))
+    inside = all(
+        0 <= o and e <= n for o, e, n in zip(box.offsets, box.ends, whole, strict=True)
+    )
     if not inside:
         raise VerifyException(
             f"{op.name}: offsets {list(box.offsets)}, sizes {list(box.sizes)} reach beyond "
@@ -71,6 +96,18 @@ def verify_slice(op: ExtractSliceOp | InsertSliceOp) -> None:
     a, b = cast(TensorType, small), cast(TensorType, large)
     if (a.element_type, a.encoding) != (b.element_type, b.encoding):
         raise VerifyException(f"{op.name}: {a} and {b} differ in element or position")
+
+
+def _verify_strides(op: ExtractSliceOp | InsertSliceOp) -> None:
+    """Check that all is known, and that only an insert has strides over rows and columns."""
+    strides = list(op.static_strides.get_values())
+    dynamic = op.offsets or op.sizes or op.strides
+    if dynamic or (isinstance(op, ExtractSliceOp) and set(strides) != {1}):
+        raise VerifyException(f"{op.name}: offsets and sizes must be static, strides 1")
+    if (strides[0], strides[3]) != (1, 1) or min(strides) < 1:
+        raise VerifyException(
+            f"{op.name}: strides of rows and columns are 1 or more, the others 1, not {strides}"
+        )
 
 
 def assembled_from(value: SSAValue) -> list[InsertSliceOp] | None:

@@ -19,13 +19,20 @@ result, and that requantization is folded like any other:
     %0 = tensor.insert_slice %a into %empty[0, 0, 0, 0] [1, 8, 8, 32] [1, 1, 1, 1] …
     %y = tensor.insert_slice %b into %0[0, 0, 0, 32] [1, 8, 8, 32] [1, 1, 1, 1] …
 
+So does `qnn.interleave`, whose inputs take turns with rows and columns:
+
+    %y = qnn.interleave %a, %b {factor = array<i64: 1, 2>} : …
+    // bsc-opt --fuse-epilogue
+    %0 = tensor.insert_slice %a into %empty[0, 0, 0, 0] [1, 8, 8, 32] [1, 1, 2, 1] …
+    %y = tensor.insert_slice %b into %0[0, 0, 1, 0] [1, 8, 8, 32] [1, 1, 2, 1] …
+
 Tensors that are no longer made are listed, each with the reason, in `qnn.elided`.
 Needs no other pass.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from xdsl.context import Context
@@ -36,7 +43,14 @@ from xdsl.passes import ModulePass
 from xdsl.rewriter import InsertPoint, Rewriter
 
 from bsc.dialects.network import Network
-from bsc.dialects.qnn import AddOp, ConcatOp, RequantizeOp, ReshapeOp, WeightedOp
+from bsc.dialects.qnn import (
+    AddOp,
+    ConcatOp,
+    InterleaveOp,
+    RequantizeOp,
+    ReshapeOp,
+    WeightedOp,
+)
 from bsc.dialects.qnn_attributes import (
     ELIDED,
     Add,
@@ -50,7 +64,7 @@ from bsc.dialects.qnn_attributes import (
 from bsc.dialects.qnn_base import ComputeOp, Operand
 from bsc.dialects.slices import Box, insert, location_name, tensor_name
 from bsc.numerics import Requant, Residual
-from bsc.splitting import part_location
+from bsc.splitting import assemble, part_location
 from bsc.storage import only_insert
 
 
@@ -72,6 +86,9 @@ class FuseEpiloguePass(ModulePass):
                 _fold_requantize(user, order)
             elif isinstance(user, AddOp):
                 _fold_add(user, order)
+        for whole in network.compute_ops():
+            if isinstance(whole, InterleaveOp):
+                _place_pixels(whole, order)
 
 
 def _place_inputs(concat: ConcatOp) -> None:
@@ -93,6 +110,28 @@ def _place_inputs(concat: ConcatOp) -> None:
     ops[-1].location = concat.location
     whole.name_hint = concat.result.name_hint
     Rewriter.replace_op(concat, ops, [whole])
+
+
+def _place_pixels(whole: InterleaveOp, order: dict[Operation, int]) -> None:
+    """Replace an interleave by requantizations into the rows and columns of its result, and
+    fold those."""
+    parts: list[RequantizeOp] = []
+
+    def requantized() -> Iterator[tuple[ComputeOp, Box]]:
+        for value, box in zip(whole.inputs, whole.boxes(), strict=True):
+            part = RequantizeOp(value, tensor(box.sizes, whole.pos), whole.epilogue)
+            if whole.rounding is not None:
+                part.properties["rounding"] = whole.rounding
+            (_, row, column, _), (rows, columns) = box.offsets, box.steps
+            part.location = part_location(whole, f"h {row}::{rows}, w {column}::{columns}")
+            order[part] = order[whole]
+            Rewriter.insert_op(part, InsertPoint.before(whole))
+            parts.append(part)
+            yield part, box
+
+    assemble(whole, requantized())
+    for part in parts:
+        _fold_requantize(part, order)
 
 
 def _fold_requantize(user: RequantizeOp, order: dict[Operation, int]) -> None:

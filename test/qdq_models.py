@@ -134,6 +134,28 @@ class QdqBuilder:
         dims = (1, cout, *windowed(x.dims, kernel, strides, pads, dilations))
         return self.quantize(self.activation(y, activation, pos), dims, pos)
 
+    def conv_transpose(
+        self,
+        x: Signal,
+        cout: int,
+        kernel: Pair = (3, 3),
+        size: Pair | None = None,
+        groups: int = 1,
+        bias: bool = True,
+        activation: str | None = None,
+        **attributes: Any,
+    ) -> Signal:
+        """A transposed convolution; what it makes has `size`, where that is needed later."""
+        cin = x.dims[1]
+        names = [x.name, self.weight(self.ints((cin, cout // groups, *kernel)), 7)]
+        pos = x.pos + 7 - round(math.log2(80 * math.sqrt(cin // groups * math.prod(kernel))))
+        if bias:
+            names.append(self.weight(self.ints((cout,), 9000, np.int32), x.pos + 7, "b"))
+        y = self.node("ConvTranspose", names, group=groups, **attributes)
+        return self.quantize(
+            self.activation(y, activation, pos), (1, cout, *(size or (0, 0))), pos
+        )
+
     def activation(self, name: str, kind: str | None, pos: int) -> str:
         """Relu, Clip with bounds that no int8 hits exactly, or nothing."""
         if kind is None:

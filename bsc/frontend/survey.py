@@ -28,6 +28,7 @@ from bsc.frontend import (
     shapes,
     tables,
     tails,
+    transposed,
 )
 from bsc.frontend.builder import Builder, check_size
 from bsc.frontend.given import Given, GivenShapes
@@ -63,6 +64,7 @@ _OPERATORS = (
     resize,
     shapes,
     tables,
+    transposed,
 )
 
 _QUANTIZERS = ("QuantizeLinear", "DequantizeLinear")

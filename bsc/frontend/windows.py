@@ -31,11 +31,11 @@ def window_of(
 
     Raises Refusal for lists of a wrong length or values that make no sense.
     """
-    strides = _list(node, "strides", 1, (1, 1))
-    dilations = _list(node, "dilations", 1, (1, 1))
+    strides = listed(node, "strides", 1, (1, 1))
+    dilations = listed(node, "dilations", 1, (1, 1))
     axes = [Axis(*values) for values in zip(kernel, strides, dilations, strict=True)]
     mode = node.word("auto_pad", "NOTSET")
-    pads = _list(node, "pads", 0, (0, 0, 0, 0))
+    pads = listed(node, "pads", 0, (0, 0, 0, 0))
     if mode in ("SAME_UPPER", "SAME_LOWER"):
         sizes = (rows + more[0] + more[2], cols + more[1] + more[3])
         h, w = (_same(node, mode, axis, size) for axis, size in zip(axes, sizes, strict=True))
@@ -53,11 +53,12 @@ def window_of(
 
 def kernel_of(node: Node) -> tuple[int, int]:
     """The attribute `kernel_shape` as (KH, KW)."""
-    kernel = _list(node, "kernel_shape", 1, (0, 0))
+    kernel = listed(node, "kernel_shape", 1, (0, 0))
     return kernel[0], kernel[1]
 
 
-def _list(node: Node, key: str, least: int, default: tuple[int, ...]) -> tuple[int, ...]:
+def listed(node: Node, key: str, least: int, default: tuple[int, ...]) -> tuple[int, ...]:
+    """An attribute with a number of at least `least` for each of `default`."""
     values = node.numbers(key)
     if values is None:
         return default

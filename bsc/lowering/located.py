@@ -19,10 +19,9 @@ from bsc.dialects.placement import Memory, Place, PlaceAttr, Spread, SpreadAxis
 from bsc.dialects.qnn_attributes import shape_of
 from bsc.dialects.qnn_base import ComputeOp
 from bsc.dialects.slices import Box, box_of
-from bsc.geometry import Window
-from bsc.placing import slice_spread
+from bsc.geometry import Window, ceil_div
 from bsc.tiling.from_ir import element_bytes, hwc, output_channels
-from bsc.tiling.layer import Source
+from bsc.tiling.layer import Source, slice_spread
 
 
 @dataclass(frozen=True)
@@ -39,52 +38,59 @@ class Located:
         return slice_spread(self.whole.spread, self.box)
 
     def row_bytes(self, memtile: int) -> int:
-        """Bytes from row to row in one memtile."""
-        return self.whole.row_bytes(memtile)
+        """Bytes from row to row of this part in one memtile."""
+        return self.whole.row_bytes(memtile) * self.box.steps[0]
 
     def pixel_bytes(self, memtile: int) -> int:
-        """Bytes from pixel to pixel in one memtile."""
-        return self.whole.pixel_bytes(memtile)
+        """Bytes from pixel to pixel of this part in one memtile."""
+        return self.whole.pixel_bytes(memtile) * self.box.steps[1]
 
     def address(self, memtile: int, row: int = 0) -> int:
         """Where a row of this part begins in one memtile."""
         _, h0, w0, c0 = self.box.offsets
-        spread = self.whole.spread
+        spread, step = self.whole.spread, self.box.steps[1]
         if spread.axis is SpreadAxis.W:
-            w0 = max(0, min(w0, spread.bounds[memtile + 1]) - spread.bounds[memtile])
+            # The first pixel of this part that is not in a memtile before.
+            w0 += max(0, ceil_div(spread.bounds[memtile] - w0, step)) * step
+            w0 = min(w0, spread.bounds[memtile + 1]) - spread.bounds[memtile]
         elif spread.axis is SpreadAxis.C:
             c0 = max(0, min(c0, spread.bounds[memtile + 1]) - spread.bounds[memtile])
         return (
             self.place.address
-            + (h0 + row) * self.row_bytes(memtile)
-            + w0 * self.pixel_bytes(memtile)
+            + h0 * self.whole.row_bytes(memtile)
+            + row * self.row_bytes(memtile)
+            + w0 * self.whole.pixel_bytes(memtile)
             + c0 * self.whole.element
         )
 
     def extent(self, arch: Arch, rows: tuple[int, int]) -> tuple[int, int]:
         """Addresses [lo, hi) that rows [lo, hi) of this part take up in some memtile."""
-        h0 = self.box.offsets[1]
-        first, end = h0 + rows[0], h0 + rows[1]
-        pitches = [self.row_bytes(m) for m in range(arch.memtiles)]
+        h0, step = self.box.offsets[1], self.box.steps[0]
+        first, end = h0 + rows[0] * step, h0 + (rows[1] - 1) * step + 1
+        pitches = [self.whole.row_bytes(m) for m in range(arch.memtiles)]
         pitches = [p for p in pitches if p] or [0]
         base = self.place.address
         return base + first * min(pitches), base + end * max(pitches)
 
     @property
     def ddr_row(self) -> int:
-        """Bytes from row to row in DDR."""
-        return self.whole.shape[1] * self.ddr_pixel
+        """Bytes from row to row of this part in DDR."""
+        return self.box.steps[0] * self.whole.shape[1] * self._ddr_pixel
 
     @property
     def ddr_pixel(self) -> int:
-        """Bytes from pixel to pixel in DDR."""
+        """Bytes from pixel to pixel of this part in DDR."""
+        return self.box.steps[1] * self._ddr_pixel
+
+    @property
+    def _ddr_pixel(self) -> int:
         return self.whole.channels * self.whole.element
 
     @property
     def ddr_start(self) -> int:
         """Where this part begins in DDR."""
         _, h0, w0, c0 = self.box.offsets
-        start = h0 * self.ddr_row + w0 * self.ddr_pixel + c0 * self.whole.element
+        start = (h0 * self.whole.shape[1] + w0) * self._ddr_pixel + c0 * self.whole.element
         return self.place.address + start
 
 

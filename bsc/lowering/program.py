@@ -17,7 +17,7 @@ from bsc.dialects.bsw import GetOp, SliceOp, WeightType
 from bsc.dialects.dataflow import UNPLACED, ToDdrOp, ToMemtileOp, place_of
 from bsc.dialects.network import Network, fail
 from bsc.dialects.placement import Memory, PlaceAttr
-from bsc.dialects.qnn import ConcatOp, ReshapeOp, WeightedOp
+from bsc.dialects.qnn import ConcatOp, InterleaveOp, ReshapeOp, WeightedOp
 from bsc.dialects.qnn_base import ComputeOp
 from bsc.dialects.slices import SLICE_OPS, part_of
 from bsc.lowering.declare import Declarations
@@ -168,8 +168,8 @@ def _check(op: ComputeOp) -> None:
     reason = op.attributes.get(UNPLACED)
     if isinstance(reason, StringAttr):
         fail(op, f"was left in DDR by --alloc-memtile: {reason.data}")
-    if isinstance(op, ConcatOp):
-        fail(op, "a concat has no instruction: run --fuse-epilogue, which places its inputs")
+    if isinstance(op, ConcatOp | InterleaveOp):
+        fail(op, f"{op.name} has no instruction: run --fuse-epilogue, which places its inputs")
     if op.subvolume is None:
         fail(op, "has no subvolume: run --select-subvolume first")
     if isinstance(op, WeightedOp) and op.packed is None:

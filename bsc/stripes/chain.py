@@ -155,6 +155,8 @@ class Chains:
         (own,) = (w for w in storage.writes if w.step == step)
         if not splittable(op, H) or own.box.sizes[H] != shape_of(storage.type)[H]:
             return False
+        if own.box.steps != (1, 1):
+            return False
         boxes = (self.storages.find(read.value) for read in op.reads())
         return all(box.sizes[H] == shape_of(s.type)[H] for s, box in boxes)
 

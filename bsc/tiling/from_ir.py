@@ -7,6 +7,7 @@ from typing import cast
 
 import numpy as np
 from xdsl.dialects.builtin import TensorType, i32
+from xdsl.dialects.tensor import InsertSliceOp
 from xdsl.ir import SSAValue
 
 from bsc.arch import Arch
@@ -16,7 +17,7 @@ from bsc.dialects.placement import Spread, SpreadAxis
 from bsc.dialects.qnn_attributes import shape_of
 from bsc.dialects.qnn_base import ComputeOp, Read
 from bsc.dialects.slices import box_of, name_of
-from bsc.geometry import CHANNEL_GRANULE, cut, stored_channels
+from bsc.geometry import CHANNEL_GRANULE, ceil_div, cut, stored_channels
 from bsc.storage import only_insert
 from bsc.tiling.layer import (
     HWC,
@@ -25,6 +26,7 @@ from bsc.tiling.layer import (
     WeightShape,
     grouped_weight,
     natural_spread,
+    slice_spread,
 )
 
 MNEMONICS: dict[type[ComputeOp], str] = {
@@ -39,6 +41,7 @@ MNEMONICS: dict[type[ComputeOp], str] = {
     qnn.LookupOp: "LOOKUP",
     qnn.ResizeOp: "RESIZE",
     qnn.ConcatOp: "COPY",
+    qnn.InterleaveOp: "COPY",
 }
 """The instruction that computes each operation."""
 
@@ -68,11 +71,25 @@ def output_channels(op: ComputeOp) -> int:
 
 def default_columns(op: ComputeOp, arch: Arch) -> Spread:
     """Columns share W; where an output has no W left but its input has, and each channel
-    is on its own (a global pool), they share C."""
+    is on its own (a global pool), they share C.  What is interleaved along W has its share of
+    the pixels that the column will have of the whole."""
     width, read = op.shape[2], op.reads()[0]
+    insert = only_insert(op.result)
+    if insert is not None and (whole := interleaved_columns(insert, arch)) is not None:
+        return slice_spread(whole, box_of(insert))
     if width == 1 and hwc(read.value)[1] > 1 and not read.all_channels:
         return Spread(SpreadAxis.C, cut(output_channels(op), arch.cols, CHANNEL_GRANULE))
     return Spread(SpreadAxis.W, cut(width, arch.cols))
+
+
+def interleaved_columns(insert: InsertSliceOp, arch: Arch) -> Spread | None:
+    """The spread of a tensor that several operations write along W by turns: each of them has
+    as many pixels in a column.  None if it is not made so."""
+    box, width = box_of(insert), shape_of(insert.result.type)[2]
+    step, first = box.steps[1], box.offsets[2]
+    if step == 1 or first >= step or box.sizes[2] != ceil_div(width - first, step):
+        return None
+    return Spread(SpreadAxis.W, cut(width, arch.cols, step))
 
 
 def default_rows(op: ComputeOp, arch: Arch, columns: Spread, block: int = 1) -> Spread:

@@ -18,7 +18,8 @@ import numpy.typing as npt
 from bsc.arch import Arch
 from bsc.asm.packed import PackedShape, pieces
 from bsc.dialects.placement import Spread, SpreadAxis
-from bsc.geometry import Span, Window, lengths, stored_channels
+from bsc.dialects.slices import Box
+from bsc.geometry import Span, Window, ceil_div, lengths, stored_channels
 
 HWC = tuple[int, int, int]
 
@@ -259,6 +260,18 @@ class LayerShape:
             for link, size in zip(links, sizes, strict=True):
                 total[arch.weight_links[link][0]] += size
         return max(total)
+
+
+def slice_spread(spread: Spread, box: Box) -> Spread:
+    """A spread of the whole, seen from a part of it."""
+    if spread.axis is SpreadAxis.ALL:
+        return spread
+    if spread.axis is SpreadAxis.W:
+        first, size, step = box.offsets[2], box.sizes[2], box.steps[1]
+    else:
+        first, size, step = box.offsets[3], stored_channels(box.sizes[3]), 1
+    bounds = (ceil_div(b - first, step) for b in spread.bounds)
+    return Spread(spread.axis, tuple(min(max(b, 0), size) for b in bounds))
 
 
 def natural_spread(columns: Spread, window: Window, all_channels: bool, shape: HWC) -> Spread:

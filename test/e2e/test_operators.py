@@ -107,6 +107,41 @@ def test_resized_to_the_nearest_pixel(seeds: range):
     assert_all_agree(enlarged, seeds)
 
 
+def spread(seed: int) -> onnx.ModelProto:
+    """A transposed convolution, then what may be folded into it, and a map of the same size
+    beside it at times, as decoders have it."""
+    b = QdqBuilder(seed)
+    x = some_map(b)
+    groups = x.dims[1] if b.rng.random() < 0.2 else 1
+    strides, kernel = ([int(n) for n in b.rng.integers(1, m, 2)] for m in (4, 6))
+    full = [(n - 1) * s + k for n, s, k in zip(x.dims[2:], strides, kernel, strict=True)]
+    cut = [int(b.rng.integers(0, min(n, 4))) for n in full]
+    y = b.conv_transpose(
+        x,
+        groups * int(b.rng.integers(1, 3 if groups > 1 else 40)),
+        (kernel[0], kernel[1]),
+        (full[0] - cut[0], full[1] - cut[1]),
+        groups,
+        activation=[None, "Relu", "Clip"][seed % 3],
+        strides=strides,
+        pads=[cut[0], 0, 0, cut[1]],
+    )
+    match int(b.rng.integers(0, 3)):
+        case 0:
+            y = b.unary("Relu", y)
+        case 1:
+            other = b.conv(b.input((1, 5, *y.dims[2:]), pos=y.pos), 9)
+            y = b.concat([y, other] if b.rng.random() < 0.5 else [other, y])
+        case _:
+            y = b.binary("Add", y, b.input(y.dims))
+    return b.model(b.conv(y, 9, (3, 3), pads=(1, 1, 1, 1)), y)
+
+
+@pytest.mark.parametrize("seeds", [range(0, 6), range(6, 12)])
+def test_transposed_convolutions(seeds: range):
+    assert_all_agree(spread, seeds)
+
+
 @pytest.mark.parametrize("columns", [3, 6])
 def test_a_map_whose_channels_are_split_in_time_for_its_mean_only(columns: int):
     """Columns share the channels of a piece of the mean, and the product wants them all."""
