@@ -43,6 +43,7 @@ NAMED_PIPELINES: Mapping[str, tuple[str, ...]] = {
         "balance-rows",
         "select-subvolume",
         "balance-rows",
+        "split-to-fit",
         "alloc-memtile",
         "pack-weights",
         "lower-to-dataflow",

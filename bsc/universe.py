@@ -28,6 +28,7 @@ PASS_NAMES = (
     "split-height",
     "balance-rows",
     "select-subvolume",
+    "split-to-fit",
     "alloc-memtile",
     "pack-weights",
     "lower-to-dataflow",

@@ -21,24 +21,19 @@ Needs no other pass, but comes first of the splits: what the others cut depends 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
-from bsc.arch import Arch
 from bsc.dialects.machine import arch_of
 from bsc.dialects.network import Network
-from bsc.dialects.placement import SpreadAttr
-from bsc.dialects.qnn import AvgPoolOp
-from bsc.dialects.qnn_base import ComputeOp
+from bsc.fitting import cut_any_window
 from bsc.geometry import Window, cut
 from bsc.options import check_options, count
-from bsc.splitting import H, W, cut_output, window_splittable
-from bsc.sums import cut_window, even_counts, mean_divisor
-from bsc.tiling.from_ir import default_columns, layer_shape
+from bsc.splitting import window_splittable
+from bsc.tiling.from_ir import layer_shape
 from bsc.tiling.window import Bounds, window_bounds
 
 
@@ -62,39 +57,15 @@ class SplitWindowPass(ModulePass):
             if not window_splittable(layer):
                 continue
             if self.factor is not None:
-                _cut(layer, arch, *_even(layer.window, self.factor))
+                cut_any_window(layer, arch, *_even(layer.window, self.factor))
                 continue
             shape = layer_shape(network, layer, arch)
             if (kind := shape.kind()) not in known:
                 known[kind] = window_bounds(shape, arch)
-            _cut(layer, arch, *known[kind])
+            cut_any_window(layer, arch, *known[kind])
 
 
 def _even(window: Window, parts: int) -> tuple[Bounds, Bounds]:
     """Boundaries of KH and KW for a number of pieces that is given."""
     kh, kw = window.h.kernel, window.w.kernel
     return (cut(kh, parts), (0, kw)) if kh > 1 else ((0, kh), cut(kw, parts))
-
-
-def _cut(layer: ComputeOp, arch: Arch, rows: Bounds, columns: Bounds) -> None:
-    """Cut one window."""
-    if len(rows) + len(columns) == 4:
-        return
-    for piece in _of_one_count(layer, arch):
-        # A mean of nothing but padding stays as it is.
-        if window_splittable(piece) and (
-            not isinstance(piece, AvgPoolOp) or mean_divisor(piece) is not None
-        ):
-            cut_window(piece, rows, columns)
-
-
-def _of_one_count(layer: ComputeOp, arch: Arch) -> Sequence[ComputeOp]:
-    """The operation, or if it is a mean of more elements here and fewer there, pieces of its
-    output that have one number each."""
-    if not isinstance(layer, AvgPoolOp) or mean_divisor(layer) is not None:
-        return [layer]
-    shared, (rows, columns) = layer.columns is not None, even_counts(layer)
-    pieces = [p for piece in cut_output(layer, H, rows) for p in cut_output(piece, W, columns)]
-    for piece in pieces if shared else ():
-        piece.properties["columns"] = SpreadAttr(default_columns(piece, arch))
-    return pieces

@@ -13,9 +13,9 @@ import dataclasses
 import numpy as np
 
 from bsc.arch import Arch
-from bsc.dialects.placement import Spread, SpreadAxis
+from bsc.dialects.placement import Spread, SpreadAxis, Subvolume
 from bsc.geometry import Axis, ceil_div, cut, round_up, stored_channels
-from bsc.tiling.channels import channel_granule, chunk_granule, piece_granule
+from bsc.tiling.channels import ChannelSplit, channel_granule, chunk_granule, piece_granule
 from bsc.tiling.layer import (
     LayerShape,
     Source,
@@ -36,10 +36,18 @@ def buffer_bytes(size: int) -> int:
     return round_up(size, MEMTILE_ALIGN)
 
 
-def footprint(layer: LayerShape, arch: Arch) -> int:
+def footprint(layer: LayerShape, arch: Arch, sub: Subvolume | None = None) -> int:
     """Bytes that a layer needs in the fullest memtile: sources, output and weights."""
     sizes = [s.bytes_per_memtile(arch.memtiles) for s in (*layer.sources, layer.out_source)]
-    return sum(map(buffer_bytes, (*sizes, layer.weight_bytes(arch))))
+    return sum(map(buffer_bytes, (*sizes, packed_weights(layer, arch, sub))))
+
+
+def packed_weights(layer: LayerShape, arch: Arch, sub: Subvolume | None) -> int:
+    """Bytes of weights in the fullest memtile, with a mask and a bias for each subvolume; as
+    long as there are none, for each row of cores."""
+    if layer.weight is None or sub is None:
+        return layer.weight_bytes(arch)
+    return max(ChannelSplit(layer, sub.cout, sub.cin).memtile_weights(arch))
 
 
 def fits(layer: LayerShape, arch: Arch) -> bool:

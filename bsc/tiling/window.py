@@ -31,7 +31,9 @@ def window_bounds(layer: LayerShape, arch: Arch) -> tuple[Bounds, Bounds]:
     whole = (0, window.h.kernel), (0, window.w.kernel)
     if not window_fits(layer, arch):
         for rows, columns in _cuts(window):
-            if all(window_fits(piece, arch) for piece in _pieces(layer, rows, columns)):
+            if all(
+                window_fits(piece, arch) for piece in pieces_of_window(layer, rows, columns)
+            ):
                 return rows, columns
     return whole
 
@@ -40,7 +42,8 @@ def window_fits(layer: LayerShape, arch: Arch) -> bool:
     """Whether a core can hold one pixel of a granule of channels with all of its window, and
     the memtiles too."""
     smallest = Subvolume(1, 1, channel_granule(layer), chunk_granule(layer))
-    if CorePlan.of(layer, smallest).buffers(arch) is None:
+    # It may have to be cut further, and then adds to a sum.
+    if CorePlan.of(layer.summand(), smallest).buffers(arch) is None:
         return False
     layer = _single_group(layer)
     # Groups that cannot be cut apart keep all of their input channels.
@@ -71,7 +74,7 @@ def _cuts(window: Window) -> Iterator[tuple[Bounds, Bounds]]:
         yield cut(kh, kh), cut(kw, parts)
 
 
-def _pieces(
+def pieces_of_window(
     layer: LayerShape, rows: Sequence[int], columns: Sequence[int]
 ) -> Iterator[LayerShape]:
     """The layers that a window is cut into: partial sums that add to others."""

@@ -35,7 +35,7 @@ LAYERS = """
     balance placing
     splitting lowering
     sums
-    stripes
+    stripes fitting
     passes pipelines
     universe report.units report.record
     report.table report.trace

@@ -26,6 +26,7 @@ COUNTS = [
     "select-subvolume width",
     "select-subvolume cout",
     "select-subvolume cin",
+    "split-to-fit capacity",
     "alloc-memtile capacity",
 ]
 
