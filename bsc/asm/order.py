@@ -8,11 +8,13 @@ levels does all its inner iterations.  Transfers from and to DDR belong to no st
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 
+import numpy as np
+
 from bsc.asm.isa import DDR_ENGINES
-from bsc.asm.program import Instr, Layer, Program, Ready
+from bsc.asm.program import Instr, IntArray, Layer, Program, Ready
 from bsc.errors import BscError
 
 
@@ -41,8 +43,20 @@ def units(program: Program) -> Iterator[tuple[Layer, Ready | list[Instr]]]:
         yield layer, stage
 
 
-def stage_order(instrs: list[Instr]) -> Iterator[tuple[int, int]]:
+def stage_order(instrs: Sequence[Instr]) -> list[tuple[int, int]]:
     """The (instruction, iteration) pairs of a stage, in text order.
+
+    Raises BscError if the instructions do not agree on the numbers of iterations.
+    """
+    places = stage_places(instrs)
+    order = np.argsort(np.concatenate(places))
+    members = np.repeat(np.arange(len(instrs)), [len(place) for place in places])[order]
+    iterations = np.concatenate([np.arange(len(place)) for place in places])[order]
+    return list(zip(members.tolist(), iterations.tolist(), strict=True))
+
+
+def stage_places(instrs: Sequence[Instr]) -> list[IntArray]:
+    """Where each iteration of each instruction stands in the text order of a stage, from 0.
 
     Raises BscError if the instructions do not agree on the numbers of iterations.
     """
@@ -51,13 +65,14 @@ def stage_order(instrs: list[Instr]) -> Iterator[tuple[int, int]]:
     if len(outer) != 1 or len(inner) > 1:
         counts = ", ".join(f"{i.mnemonic} {'x'.join(map(str, i.iters))}" for i in instrs)
         raise BscError(f"the instructions of a stage iterate together, not {counts}")
-    runs = [
-        (len(instrs[members[0]].iters), members)
-        for _, group in groupby(range(len(instrs)), lambda i: len(instrs[i].iters))
-        for members in [list(group)]
-    ]
-    for i in range(outer.pop()):
-        for levels, members in runs:
-            count = 1 if levels == 1 else instrs[members[0]].iters[1]
-            for j in range(count):
-                yield from ((index, i * count + j) for index in members)
+    length = sum(instr.iters[1] if len(instr.iters) == 2 else 1 for instr in instrs)
+    places: list[IntArray] = []
+    first = 0
+    for levels, group in groupby(instrs, lambda instr: len(instr.iters)):
+        run = list(group)
+        turns = 1 if levels == 1 else run[0].iters[1]
+        begins = first + np.arange(run[0].iters[0])[:, None] * length
+        each = (begins + np.arange(turns) * len(run)).reshape(-1)
+        places += [each + member for member in range(len(run))]
+        first += turns * len(run)
+    return places

@@ -17,16 +17,16 @@ changes (`bsc.cost.sharing`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from typing import NamedTuple, TypeAlias
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
 from bsc.arch import Arch
-from bsc.asm.isa import DDR_ENGINES, Engine
-from bsc.asm.order import stage_order
-from bsc.asm.program import Instr, IntArray, Layer, LockUse, Program
+from bsc.asm.isa import Engine
+from bsc.asm.program import Instr, IntArray, Layer, Lock, Program
+from bsc.asm.waits import Uses, Waits
 from bsc.cost.sharing import Job, durations
 from bsc.cost.tiles import Reach, Tiles
 from bsc.cost.work import Seconds, Work
@@ -38,6 +38,8 @@ _SAME_S = 1e-12
 """Durations that differ by less are the same."""
 
 _SHARED = (Engine.LOAD, Engine.LOADW)
+
+_NOTHING: Seconds = np.zeros(0)
 
 
 @dataclass(frozen=True)
@@ -58,94 +60,6 @@ class Lane:
 _Way: TypeAlias = "Callable[[Seconds], Seconds] | None"
 """From when the parts of one engine are done to when those of another one may start, or None
 if the times are the same."""
-
-
-@dataclass
-class _Family:
-    """A family of locks: who gives each unit, a step and the number of its reach, and how
-    many are taken."""
-
-    init: int
-    kind: str
-    given: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
-    taken: int = 0
-
-    def take(self, amount: int) -> tuple[int, int] | None:
-        """Who gives the last of the next units; None if it is there from the start.  Those
-        that the text never gives do not count: whether locks balance is for
-        `--verify-dataflow` to say."""
-        self.taken += amount
-        known = min(self.taken - self.init, len(self.given))
-        return self.given[known - 1] if known > 0 else None
-
-
-class _Use(NamedTuple):
-    """Units of a lock that an instruction takes or gives once in `period` iterations: the
-    families in turn, each with the number of its reach."""
-
-    period: int
-    amount: int
-    turns: list[tuple[_Family, int]]
-
-
-@dataclass(slots=True)
-class _Step:
-    """One iteration of an instruction, on all parts of its engine at once."""
-
-    instr: int
-    iteration: int
-    engine: Engine
-    seconds: Seconds
-    """Seconds as they come out, without the set-up."""
-    set_up: float
-    sources: list[tuple[int, _Way]]
-    """The steps that give what it takes."""
-
-
-class _Maker:
-    """Makes the steps of one instruction; `index` is its place, `programs` whether the cores
-    are programmed before it."""
-
-    def __init__(
-        self, index: int, instr: Instr, work: Work, recurrence: _Recurrence, programs: bool
-    ):
-        arch = recurrence.arch
-        self.index = index
-        self.engine = instr.spec.engine
-        self.recurrence = recurrence
-        channels = {
-            Engine.WRITE: arch.ddr_write_channels,
-            **dict.fromkeys(_SHARED, arch.ddr_read_channels),
-        }
-        self.alone = _seconds(self.engine, work, arch)
-        self.seconds = list(self.alone / channels.get(self.engine, 1))
-        self.set_up = arch.cycles_to_s(arch.dispatch_cycles + programs * arch.reprogram_cycles)
-        self.takes = [self._use(use) for use in instr.acquires]
-        self.gives = [self._use(use) for use in instr.releases]
-
-    def _use(self, use: LockUse) -> _Use:
-        families = [self.recurrence.locks[name] for name in use.names]
-        number = self.recurrence.number_of
-        turns = [(f, number(Reach(self.engine, f.kind, use.where))) for f in families]
-        return _Use(use.period, use.amount, turns)
-
-    def step(self, number: int, iteration: int) -> _Step:
-        """The step of one iteration, which has this number in the text."""
-        sources: list[tuple[int, _Way]] = []
-        for period, amount, turns in self.takes:
-            turn, rest = divmod(iteration, period)
-            if not rest:
-                family, reach = turns[turn % len(turns)]
-                if (source := family.take(amount)) is not None:
-                    sources.append((source[0], self.recurrence.way(source[1], reach)))
-        for period, amount, turns in self.gives:
-            turn, rest = divmod(iteration, period)
-            if rest == period - 1:
-                family, reach = turns[turn % len(turns)]
-                family.given += [(number, reach)] * amount
-        set_up = 0.0 if iteration else self.set_up
-        seconds = self.seconds[iteration]
-        return _Step(self.index, iteration, self.engine, seconds, set_up, sources)
 
 
 def _seconds(engine: Engine, work: Work, arch: Arch) -> Seconds:
@@ -180,61 +94,77 @@ def lanes(program: Program, units: Iterable[tuple[list[Instr], list[Work]]]) -> 
     `units` are all instructions in text order with what they do: stages, and transfers from
     and to DDR.
     """
-    recurrence = _Recurrence(program)
-    for instrs, works in units:
-        recurrence.add(instrs, works)
-    return recurrence.run()
+    return _Recurrence(program, [work for _, works in units for work in works]).run()
 
 
 class _Recurrence:
-    """The steps of a program, made once, and timed as often as is needed."""
+    """The steps of a program, made once, and timed as often as is needed.
 
-    def __init__(self, program: Program):
-        self.arch = program.arch
-        self.tiles = Tiles(self.arch)
-        self.locks = {
-            name: _Family(lock.init, lock.tile) for name, lock in program.locks.items()
-        }
-        self.first = _first_computations(program)
-        self.steps: list[_Step] = []
+    Of each step, in text order, there are the seconds on all parts of its engine, the
+    seconds of set-up before them, and the steps that give what it takes, each with the way
+    from its times to those of the taker.
+    """
+
+    def __init__(self, program: Program, works: Sequence[Work]):
+        """`works` is what each instruction does."""
+        self.arch = arch = program.arch
+        self.tiles = Tiles(arch)
+        self.waits = waits = Waits(program)
+        engines = [instr.spec.engine for instr in waits.instructions]
+        self.engines: list[Engine] = [engines[i] for i in waits.instrs.tolist()]
+        self.seconds: list[Seconds] = [_NOTHING] * waits.count
+        self.set_up = [0.0] * waits.count
         self.transfers: dict[Engine, list[tuple[int, Seconds]]] = {e: [] for e in _SHARED}
         """The steps that share channels, and their seconds on a channel of their own."""
-        self.instructions = 0
+        first = _first_computations(program)
+        for index, (engine, work) in enumerate(zip(engines, works, strict=True)):
+            cycles = arch.dispatch_cycles + (index in first) * arch.reprogram_cycles
+            self._add(waits.places[index].tolist(), engine, work, arch.cycles_to_s(cycles))
+        self.sources = self._sources()
         self.starts: list[Seconds] = []
         self.ends: list[Seconds] = []
-        self._reaches: dict[Reach, int] = {}
-        self._ways: dict[tuple[int, int], _Way] = {}
 
-    def number_of(self, reach: Reach) -> int:
-        """A reach as a number, which is quicker to look up."""
-        return self._reaches.setdefault(reach, len(self._reaches))
+    def _add(self, steps: list[int], engine: Engine, work: Work, set_up: float) -> None:
+        """The steps of an instruction."""
+        channels = {
+            Engine.WRITE: self.arch.ddr_write_channels,
+            **dict.fromkeys(_SHARED, self.arch.ddr_read_channels),
+        }
+        alone = _seconds(engine, work, self.arch)
+        self.set_up[steps[0]] = set_up
+        for step, seconds in zip(steps, alone / channels.get(engine, 1), strict=True):
+            self.seconds[step] = seconds
+        if engine in _SHARED:
+            self.transfers[engine] += zip(steps, alone, strict=True)
 
-    def way(self, giver: int, taker: int) -> _Way:
-        """`Tiles.way` of two reaches, made once."""
-        key = giver, taker
-        if key not in self._ways:
-            reaches = list(self._reaches)
-            self._ways[key] = self.tiles.way(reaches[giver], reaches[taker])
-        return self._ways[key]
+    def _sources(self) -> list[list[tuple[int, _Way]]]:
+        """Of each step those that give what it takes.
 
-    def add(self, instrs: list[Instr], works: list[Work]) -> None:
-        """The steps of a stage, or of transfers from and to DDR."""
-        first = self.instructions
-        makers = [
-            _Maker(first + k, instr, work, self, first + k in self.first)
-            for k, (instr, work) in enumerate(zip(instrs, works, strict=True))
-        ]
-        if instrs[0].spec.engine in DDR_ENGINES:
-            # Each does all its iterations before the next.
-            order = [(k, i) for k, instr in enumerate(instrs) for i in range(instr.count)]
-        else:
-            order = list(stage_order(instrs))
-        for k, iteration in order:
-            maker, number = makers[k], len(self.steps)
-            if maker.engine in _SHARED:
-                self.transfers[maker.engine].append((number, maker.alone[iteration]))
-            self.steps.append(maker.step(number, iteration))
-        self.instructions += len(instrs)
+        What is given only in text order after the step, or never, does not count: that is
+        for `--verify-dataflow` to say.
+        """
+        found: list[list[tuple[int, _Way]]] = [[] for _ in range(self.waits.count)]
+        for name, lock in self.waits.program.locks.items():
+            given, taken = self.waits.given[name], self.waits.taken[name]
+            givers, takers = self._reaches(given, lock), self._reaches(taken, lock)
+            gives, takes = list(dict.fromkeys(givers)), list(dict.fromkeys(takers))
+            ways = [[self.tiles.way(give, take) for take in takes] for give in gives]
+            by = np.array([gives.index(giver) for giver in givers], np.int64)
+            to = np.array([takes.index(taker) for taker in takers], np.int64)
+            source = self.waits.sources(name)
+            known = np.flatnonzero(source >= 0)
+            source = source[known]
+            columns = taken.steps[known], given.steps[source]
+            which = by[given.who[source]], to[taken.who[known]]
+            pairs: list[tuple[int, int, int, int]] = np.stack([*columns, *which], 1).tolist()
+            for step, giver, i, j in pairs:
+                found[step].append((giver, ways[i][j]))
+        return found
+
+    def _reaches(self, uses: Uses, lock: Lock) -> list[Reach]:
+        """What each of the ends of a family reaches."""
+        instrs = self.waits.instructions
+        return [Reach(instrs[i].spec.engine, lock.tile, use.where) for i, use in uses.ends]
 
     def run(self) -> list[Lane]:
         """When everything starts and ends."""
@@ -247,30 +177,31 @@ class _Recurrence:
 
     def _pass(self) -> None:
         """From top to bottom, with the durations as they are known."""
-        free: dict[Engine, Seconds] = {}
+        parts = dict(zip(self.engines, self.seconds, strict=True))
+        free = {engine: np.zeros_like(seconds) for engine, seconds in parts.items()}
         starts, ends = list[Seconds](), list[Seconds]()
-        for step in self.steps:
-            begin = free.get(step.engine)
-            if begin is None:
-                begin = np.zeros_like(step.seconds)
-            for source, way in step.sources:
+        for engine, seconds, set_up, sources in zip(
+            self.engines, self.seconds, self.set_up, self.sources, strict=True
+        ):
+            begin = free[engine]
+            for source, way in sources:
                 given = ends[source]
                 begin = np.maximum(begin, given if way is None else way(given))
-            end = begin + step.set_up + step.seconds if step.set_up else begin + step.seconds
-            free[step.engine] = end
+            end = begin + set_up + seconds if set_up else begin + seconds
+            free[engine] = end
             starts.append(begin)
             ends.append(end)
         self.starts, self.ends = starts, ends
 
     def _lanes(self) -> list[Lane]:
         numbers: dict[Engine, list[int]] = {}
-        for number, step in enumerate(self.steps):
-            numbers.setdefault(step.engine, []).append(number)
+        for number, engine in enumerate(self.engines):
+            numbers.setdefault(engine, []).append(number)
         return [
             Lane(
                 engine,
-                np.array([self.steps[n].instr for n in own], np.int64),
-                np.array([self.steps[n].iteration for n in own], np.int64),
+                self.waits.instrs[own],
+                self.waits.iterations[own],
                 np.array([self.starts[n] for n in own]).reshape(len(own), -1),
                 np.array([self.ends[n] for n in own]).reshape(len(own), -1),
             )
@@ -288,16 +219,14 @@ class _Recurrence:
         changed = False
         for queue, times in zip(queues, fresh, strict=True):
             for (number, _), seconds in zip(queue, times, strict=True):
-                step = self.steps[number]
-                changed |= bool(np.abs(step.seconds - seconds).max() > _SAME_S)
-                step.seconds = seconds
+                changed |= bool(np.abs(self.seconds[number] - seconds).max() > _SAME_S)
+                self.seconds[number] = seconds
         return changed
 
     def _job(self, number: int, alone: Seconds, col: int) -> Job:
         """The transfer of one column."""
-        step = self.steps[number]
         ready = 0.0
-        for source, way in step.sources:
+        for source, way in self.sources[number]:
             given = self.ends[source] if way is None else way(self.ends[source])
             ready = max(ready, float(np.broadcast_to(given, self.arch.cols)[col]))
-        return Job(ready, step.set_up, float(alone[col]))
+        return Job(ready, self.set_up[number], float(alone[col]))

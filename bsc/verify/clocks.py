@@ -21,17 +21,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from bsc.asm.isa import Engine
-from bsc.asm.order import stage_order
-from bsc.asm.program import Instr, IntArray, Program
+from bsc.asm.program import IntArray
+from bsc.asm.waits import Waits
 from bsc.errors import BscError
 from bsc.verify.chains import Line, lines
 from bsc.verify.reach import CORE_ENGINES, Channels
 
 CORE_COLUMN = {engine: column for column, engine in enumerate(CORE_ENGINES)}
 """Where an engine stands in `Runs.at_cores`."""
-
-_Use = tuple[int, int, list[Line]]
-"""An acquire or release: its period, the amount, and the lines that are used in turn."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +37,9 @@ class Runs:
 
     `text` is where each stands in the order of the text, `number` how many steps its
     engine's channels have done when it is over.  `start[i, p]` is the clock with which part
-    p starts iteration i; of computations it is not kept.  `at_cores[i, core, e]` is what the
-    part that serves a core knows then of the part of engine e that serves it too.
+    p starts iteration i, but that the iteration itself counts in it as done; of computations
+    it is not kept.  `at_cores[i, core, e]` is what the part that serves a core knows then of
+    the part of engine e that serves it too.
     """
 
     text: IntArray
@@ -53,88 +51,138 @@ class Runs:
 class Clocks:
     """Runs a program in the order of its text, without its values."""
 
-    def __init__(self, program: Program, names: Sequence[str]):
-        self.limit = program.arch.lock_max
+    def __init__(self, waits: Waits, names: Sequence[str]):
+        self.waits = waits
+        self.limit = waits.program.arch.lock_max
         self.names = names
-        self.instrs = program.instructions()
-        self.channels = channels = Channels(program.arch)
-        self.lines = lines(program, names, channels)
-        self.clock: dict[Engine, IntArray] = {
-            engine: np.zeros((count, channels.count), np.int64)
-            for engine, count in channels.parts.items()
-        }
-        self.done = dict.fromkeys(Engine, 0)
-        self.position = 0
+        self.instrs = waits.instructions
+        self.channels = channels = Channels(waits.program.arch)
+        self.lines = lines(waits, names, channels)
         shared = [channels.first[e] + channels.of_core[e] for e in CORE_ENGINES]
         self.shared: IntArray = np.stack(shared, axis=1)
+        self.number = self._numbers()
 
-    def run(self, stages: Sequence[Sequence[int]]) -> list[Runs]:
-        """The runs of all instructions; `stages` are the indices of those that iterate
-        together.  Raises BscError for a lock that some timing raises above its limit."""
+    def _numbers(self) -> IntArray:
+        """For each step, how many steps its engine has done when it is over."""
+        engines = list(Engine)
+        of_instr = np.array([engines.index(i.spec.engine) for i in self.instrs], np.int64)
+        of_step = of_instr[self.waits.instrs]
+        numbers = np.zeros(self.waits.count, np.int64)
+        for engine in range(len(engines)):
+            own = np.flatnonzero(of_step == engine)
+            numbers[own] = np.arange(1, len(own) + 1)
+        return numbers
+
+    def run(self) -> list[Runs]:
+        """The runs of all instructions.  Raises BscError for a lock that some timing raises
+        above its limit."""
         found: dict[int, Runs] = {}
-        for stage in stages:
-            starts: dict[int, list[tuple[int, int, IntArray]]] = {i: [] for i in stage}
-            uses = [self._uses(self.instrs[i]) for i in stage]
-            for member, iteration in stage_order([self.instrs[i] for i in stage]):
-                step = self._step(stage[member], iteration, *uses[member])
-                starts[stage[member]].append(step)
-            for index, steps in starts.items():
-                found[index] = self._runs(self.instrs[index].spec.engine, steps)
-        return [found[index] for index in range(len(self.instrs))]
+        blocks: dict[int, IntArray] = {}
+        ends: dict[int, IntArray] = {}
+        sources, last = self._sources()
+        clock, more = self._first_clocks()
+        engines = [instr.spec.engine for instr in self.instrs]
+        counts = [instr.count for instr in self.instrs]
+        indices: list[int] = self.waits.instrs.tolist()
+        iterations: list[int] = self.waits.iterations.tolist()
+        for step, (index, iteration) in enumerate(zip(indices, iterations, strict=True)):
+            engine = engines[index]
+            if not iteration:
+                blocks[index] = np.empty((counts[index], *clock[engine].shape), np.int64)
+            row: IntArray = blocks[index][iteration]
+            np.add(clock[engine], more[engine], out=row)
+            for source, line in sources[step]:
+                np.maximum(row, line.known(ends[source]), out=row)
+            for source, _ in sources[step]:
+                if last[source] == step:
+                    ends.pop(source, None)
+            clock[engine] = row
+            if last[step] >= 0:
+                ends[step] = row
+            if iteration == counts[index] - 1:
+                found[index] = self._runs(index, blocks.pop(index))
+        runs = [found[index] for index in range(len(self.instrs))]
+        self._check_limits(runs)
+        return runs
 
-    def _uses(self, instr: Instr) -> tuple[Engine, list[_Use], list[_Use]]:
-        """What an instruction is, acquires and releases, with the lines instead of names."""
-        acquires, releases = (
-            [(u.period, u.amount, [self.lines[name] for name in u.names]) for u in uses]
-            for uses in (instr.acquires, instr.releases)
-        )
-        return instr.spec.engine, acquires, releases
+    def _sources(self) -> tuple[list[list[tuple[int, Line]]], list[int]]:
+        """Of each step those that give what it takes; and by which step a step was last
+        waited for, -1 if never."""
+        found: list[list[tuple[int, Line]]] = [[] for _ in range(self.waits.count)]
+        last: IntArray = np.full(self.waits.count, -1, np.int64)
+        for name, line in self.lines.items():
+            source = self.waits.sources(name)
+            known = np.flatnonzero(source >= 0)
+            givers = self.waits.given[name].steps[source[known]]
+            takers = self.waits.taken[name].steps[known]
+            np.maximum.at(last, givers, takers)
+            pairs: list[tuple[int, int]] = np.stack([givers, takers], axis=1).tolist()
+            for giver, taker in pairs:
+                found[taker].append((giver, line))
+        return found, last.tolist()
 
-    def _step(
-        self,
-        index: int,
-        iteration: int,
-        engine: Engine,
-        acquires: list[_Use],
-        releases: list[_Use],
-    ) -> tuple[int, int, IntArray]:
-        """One iteration: the clock with which it starts, and its numbers in the text and on
-        its channels."""
-        number = self.done[engine] = self.done[engine] + 1
-        self.position += 1
-        start = self.clock[engine]
-        for period, amount, turns in acquires:
-            turn, rest = divmod(iteration, period)
-            if not rest:
-                known = turns[turn % len(turns)].take(amount, number)
-                start = start if known is None else np.maximum(start, known)
-        end = start.copy()
-        # Part p of the engine is channel first + p.
-        end.reshape(-1)[self.channels.first[engine] :: self.channels.count + 1] = number
-        self.clock[engine] = end
-        for period, amount, turns in releases:
-            turn, rest = divmod(iteration, period)
-            if rest == period - 1:
-                line = turns[turn % len(turns)]
-                line.give(amount, end)
-                if line.bound > self.limit:
-                    self._check_limit(line, index)
-        return self.position, number, start
-
-    def _check_limit(self, line: Line, index: int) -> None:
-        if (value := line.highest(self.channels)) > self.limit:
-            raise BscError(
-                f"{self.names[index]} may raise {line.lock.name} to {value} before "
-                f"{self.names[line.taker.first]} takes any of it; a lock goes up to "
-                f"{self.limit}: make it wait for a free slot"
+    def _first_clocks(self) -> tuple[dict[Engine, IntArray], dict[Engine, IntArray]]:
+        """The clocks of all parts of each engine at first, and what a step adds to them."""
+        clocks: dict[Engine, IntArray] = {}
+        steps: dict[Engine, IntArray] = {}
+        for engine, parts in self.channels.parts.items():
+            clocks[engine] = np.zeros((parts, self.channels.count), np.int64)
+            steps[engine] = np.eye(
+                parts, self.channels.count, self.channels.first[engine], dtype=np.int64
             )
+        return clocks, steps
 
-    def _runs(self, engine: Engine, steps: list[tuple[int, int, IntArray]]) -> Runs:
-        text = np.array([position for position, _, _ in steps], np.int64)
-        number = np.array([number for _, number, _ in steps], np.int64)
-        start = np.stack([start for _, _, start in steps])
+    def _runs(self, index: int, start: IntArray) -> Runs:
+        engine, places = self.instrs[index].spec.engine, self.waits.places[index]
         at_cores = None
         if engine in CORE_ENGINES:
             parts = self.channels.of_core[engine]
             at_cores = start[:, parts[:, None], self.shared]
-        return Runs(text, number, None if engine is Engine.COMP else start, at_cores)
+        kept = None if engine is Engine.COMP else start
+        return Runs(places, self.number[places], kept, at_cores)
+
+    # Limits ------------------------------------------------------------------------------
+
+    def _check_limits(self, runs: Sequence[Runs]) -> None:
+        """The highest value of a lock under any timing is the one after a release before
+        which its taker has done no more than it must: the giver's past and nothing else."""
+        found = [
+            (int(self.waits.given[name].steps[n]), value, line)
+            for name, line in self.lines.items()
+            for n, value in self._too_high(name, line, runs)
+        ]
+        if found:
+            step, value, line = min(found, key=lambda problem: problem[0])
+            who = self.names[int(self.waits.instrs[step])]
+            raise BscError(
+                f"{who} may raise {line.lock.name} to {value} before "
+                f"{self.names[line.taker.first]} takes any of it; a lock goes up to "
+                f"{self.limit}: make it wait for a free slot"
+            )
+
+    def _too_high(self, name: str, line: Line, runs: Sequence[Runs]) -> list[tuple[int, int]]:
+        """The first release that may raise a lock too high, and the value."""
+        given, taken = self.waits.given[name], self.waits.taken[name]
+        numbers = self.number[taken.steps]
+        gone = 0
+        while True:
+            # What was once known to be taken stays so: no release before this one does it.
+            n = int(np.searchsorted(given.totals, self.limit - line.lock.init + gone, "right"))
+            if n == len(given.totals):
+                return []
+            done = self._taker_done(int(given.steps[n]), line, runs)
+            count = int(np.searchsorted(numbers, done, "right"))
+            gone = int(taken.totals[count - 1]) if count else 0
+            value = line.lock.init + int(given.totals[n]) - gone
+            if value > self.limit:
+                return [(n, value)]
+
+    def _taker_done(self, step: int, line: Line, runs: Sequence[Runs]) -> int:
+        """How many steps the taker has surely done when a step has released."""
+        run = runs[int(self.waits.instrs[step])]
+        iteration = int(self.waits.iterations[step])
+        if line.lock.tile == "core":
+            assert run.at_cores is not None
+            return int(run.at_cores[iteration, :, CORE_COLUMN[line.taker.engine]].min())
+        assert run.start is not None
+        return line.done(run.start[iteration], self.channels.first[line.taker.engine])

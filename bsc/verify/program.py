@@ -16,12 +16,14 @@ from bsc.arch import Arch
 from bsc.asm.dimensions import dimensions
 from bsc.asm.footprint import Access, Extent, extents
 from bsc.asm.isa import DDR_ENGINES
-from bsc.asm.order import stage_order, units
+from bsc.asm.order import units
 from bsc.asm.program import Instr, Layer, Program, Ready, Slots, Stage
+from bsc.asm.waits import Waits
 from bsc.errors import BscError
 from bsc.geometry import CHANNEL_GRANULE, round_up
 from bsc.verify.clocks import Clocks
 from bsc.verify.order import Order
+from bsc.verify.values import check_values
 
 _LIMITS = {"core": "core_locks", "memtile": "memtile_locks", "ddr": "ddr_locks"}
 
@@ -34,28 +36,26 @@ def verify_program(program: Program, chained: bool = True) -> None:
     _check_lock_counts(program)
     _check_ddr_descriptors(program)
     touched: list[list[Extent]] = []
-    stages: list[list[int]] = []
     written = {"ddr": _Ranges(), "memtile": _Ranges(), "core": _Ranges(), "blob": _Ranges()}
     written["blob"].add(0, program.blob_bytes)
     for port in program.inputs:
         tensor = program.tensors[port.tensor]
         assert tensor.ddr is not None
         written["ddr"].add(tensor.ddr, tensor.ddr + tensor.bytes)
-    values = {name: lock.init for name, lock in program.locks.items()}
+    waits, names = Waits(program), _names(program)
     for layer, unit in units(program):
         if isinstance(unit, Ready):
             continue
-        stages.append([len(touched) + member for member in range(len(unit))])
-        touched += [extents(instr, program.arch) for instr in unit]
+        found = [extents(instr, program.arch) for instr in unit]
+        touched += found
         try:
-            _check_unit(unit, [touched[i] for i in stages[-1]], program, written)
-            _run_locks(unit, program, values)
+            _check_unit(unit, found, program, written)
         except BscError as e:
             raise BscError(f"{layer.full_name}: {e}") from None
-    _check_balance(program, values)
+    check_values(waits, names)
     if chained:
-        clocks = Clocks(program, _names(program))
-        Order(clocks, clocks.run(stages), touched).check()
+        clocks = Clocks(waits, names)
+        Order(clocks, clocks.run(), touched).check()
 
 
 def _names(program: Program) -> list[str]:
@@ -91,31 +91,6 @@ def _check_ddr_descriptors(program: Program) -> None:
         raise BscError(
             f"{len(kinds)} descriptors on a ddr tile, for {', '.join(kinds)}; it has {limit}"
         )
-
-
-def _check_balance(program: Program, values: dict[str, int]) -> None:
-    for name, value in values.items():
-        if value != program.locks[name].init:
-            raise BscError(
-                f"lock {name} ends at {value}, declared initial value "
-                f"{program.locks[name].init}: acquires and releases do not balance; "
-                f"{_ends(program, name)}"
-            )
-
-
-def _ends(program: Program, name: str) -> str:
-    """Who acquires a lock and who releases it."""
-    instrs, names = program.instructions(), _names(program)
-    found: list[str] = []
-    for does in ("acquires", "releases"):
-        uses = [
-            names[i]
-            for i, instr in enumerate(instrs)
-            if any(name in use.names for use in getattr(instr, does))
-        ]
-        more = f" and {len(uses) - 1} more" if len(uses) > 1 else ""
-        found.append(f"{uses[-1]}{more} {does} it" if uses else f"nothing {does} it")
-    return ", ".join(found)
 
 
 def _check_unit(
@@ -185,58 +160,6 @@ def _check_descriptors(unit: Sequence[Instr], arch: Arch) -> None:
 def _core(instr: Instr) -> Slots | None:
     value = instr.fields.get("core")
     return value if isinstance(value, Slots) else None
-
-
-def _run_locks(unit: list[Instr], program: Program, values: dict[str, int]) -> None:
-    """Take and give locks in text order; all tiles of a kind do the same."""
-    _check_tiles(unit, program)
-    uses = [(instr.acquires, instr.releases) for instr in unit]
-    highest = program.arch.lock_max
-    for index, iteration in stage_order(unit):
-        acquires, releases = uses[index]
-        for names, amount, period, _ in acquires:
-            turn, rest = divmod(iteration, period)
-            if not rest:
-                name = names[turn % len(names)]
-                values[name] = value = values[name] - amount
-                if value < 0:
-                    raise BscError(_too_low(name, value, amount, unit[index], program))
-        for names, amount, period, _ in releases:
-            turn, rest = divmod(iteration, period)
-            if rest == period - 1:
-                name = names[turn % len(names)]
-                values[name] = value = values[name] + amount
-                if value > highest:
-                    raise BscError(
-                        f"{unit[index].mnemonic} raises {name} to {value}; a lock goes up to "
-                        f"{highest}"
-                    )
-
-
-def _check_tiles(unit: Sequence[Instr], program: Program) -> None:
-    """Computations use locks of cores."""
-    for instr in unit:
-        for use in (*instr.acquires, *instr.releases) if instr.spec.is_compute else ():
-            for name in use.names:
-                if (tile := program.locks[name].tile) != "core":
-                    raise BscError(f"{instr.mnemonic} does not reach {tile} lock {name}")
-
-
-def _too_low(name: str, value: int, amount: int, instr: Instr, program: Program) -> str:
-    return (
-        f"{instr.mnemonic} acquires {name} when it is {value + amount}, {amount} needed: "
-        f"in text order this waits for ever; {_next_release(name, instr, program)}"
-    )
-
-
-def _next_release(name: str, instr: Instr, program: Program) -> str:
-    """Where the lock comes from that an instruction waits for in vain."""
-    instrs, names = program.instructions(), _names(program)
-    here = next(i for i, other in enumerate(instrs) if other is instr)
-    for index in range(here, len(instrs)):
-        if any(name in use.names for use in instrs[index].releases):
-            return f"{names[index]} releases it, but not before it in the text"
-    return "nothing releases it from here on"
 
 
 class _Ranges:
