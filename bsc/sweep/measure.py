@@ -83,6 +83,11 @@ def measure(model: Path | bytes, arch: Arch, check: bool = False) -> Measured | 
             equal = _equal_tensors(source, compiled) if check else None
     except (BscError, DiagnosticException, ParseError, OSError, MemoryError) as e:
         return Refused(": ".join(part for part in (monitor.stage, one_line(e)) if part))
+    return measured(compiled, equal)
+
+
+def measured(compiled: Compiled, equal_tensors: int | None = None) -> Measured:
+    """What is known of a program that somebody has compiled."""
     totals = sums(compiled.cost.layers)
     return Measured(
         {
@@ -92,7 +97,7 @@ def measure(model: Path | bytes, arch: Arch, check: bool = False) -> Measured | 
         totals["ddr_read_bytes"],
         totals["ddr_write_bytes"],
         peak_memtile_bytes(parse_program(compiled.program)),
-        equal,
+        equal_tensors,
     )
 
 

@@ -19,6 +19,7 @@ import numpy as np
 import onnx
 import pytest
 from exactness import main_of
+from golden import differences, figures_of, read_golden
 from layer_times import simulated_overlap, simulated_serial
 from lock_judges import Judges
 from lock_mutations import KINDS, Mutant, mutants
@@ -40,6 +41,8 @@ from bsc.prepare import prepare
 from bsc.report.record import sums
 from bsc.sim.events import EventSimulator
 from bsc.sim.timeline import run_timeline
+from bsc.sweep import make_cells
+from bsc.sweep.measure import measured
 from bsc.validation import PassValidator
 
 SPARSITIES = (0.0, 0.5)
@@ -216,6 +219,16 @@ def test_what_does_not_fit_is_made_in_stripes(sparsity: float):
         e.onnx_name for e in tight.elided if e.reason.startswith("made stripe by stripe")
     ]
     assert len(striped) == len(tight.elided) - len(roomy.elided) > 0
+
+
+def test_no_figure_of_the_golden_metrics_moved():
+    """With an array whose size is prime.  `make bench` compares all cells of Table 2."""
+    cells = make_cells(["resnet50"], (*ARCHS, "paper-5x5"), SPARSITIES)
+    found = {str(c): figures_of(measured(compiled(c.sparsity, c.arch))) for c in cells}
+    golden = read_golden()
+    moved = list(differences({name: golden[name] for name in found}, found))
+    lines = "\n".join(moved)
+    assert not moved, f"moved by more than 1% (if that is meant: make golden)\n{lines}"
 
 
 def spills(text: str) -> set[str]:
