@@ -7,7 +7,7 @@ of a row or column.  ONNX lets either operand be the small one; on the array it 
 from __future__ import annotations
 
 from bsc.dialects.qnn_base import Shape
-from bsc.frontend.moves import feature_map
+from bsc.frontend.moves import feature_map, straight
 from bsc.frontend.problems import Refusal
 from bsc.frontend.registry import State
 from bsc.frontend.values import Tensor
@@ -23,7 +23,9 @@ def paired(state: State, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     if a.dims == b.dims and a.view.same(b.view):
         return a, b
     if a.dims == b.dims or len(a.dims) == len(b.dims) == 4:
-        if not any(_lie(a, order) and _lie(b, order) for order in (NCHW, NHWC)):
+        if not _lie_alike(a, b):
+            a, b = straight(state, a), straight(state, b)
+        if not _lie_alike(a, b):
             a, b = feature_map(state, a), feature_map(state, b)
         for first, second in ((a, b), (b, a)):
             if _repeats(first.shape, second.shape):
@@ -32,6 +34,10 @@ def paired(state: State, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
         f"has inputs of shapes {list(a.dims)} and {list(b.dims)}: equal shapes are accepted, "
         "and [1, C, H, W] with [1, C, 1, 1], [1, C, H, 1] or [1, C, 1, W]"
     )
+
+
+def _lie_alike(a: Tensor, b: Tensor) -> bool:
+    return any(_lie(a, order) and _lie(b, order) for order in (NCHW, NHWC))
 
 
 def _lie(x: Tensor, order: tuple[int, ...]) -> bool:

@@ -18,7 +18,7 @@ from bsc.dialects.qnn_attributes import EpilogueAttr
 from bsc.frontend.broadcast import paired
 from bsc.frontend.graph import Constant, Node
 from bsc.frontend.linear import scaled_channels
-from bsc.frontend.moves import feature_map
+from bsc.frontend.moves import straight
 from bsc.frontend.offsets import offset
 from bsc.frontend.problems import Refusal, quoted
 from bsc.frontend.registry import Args, State, activation, argument, constant, imports
@@ -95,6 +95,13 @@ def _limit(node: Node, args: Args, index: int, key: str) -> float | None:
     return float(array.flat[0])
 
 
+def _all_of_it(state: State, node: Node, args: Args, index: int) -> Tensor:
+    """Input `index`, which is to meet a constant; a part of a feature map is moved."""
+    x = activation(state, node, args, index)
+    part = len(x.dims) == 4 and math.prod(x.dims) != math.prod(x.shape)
+    return straight(state, x) if part else x
+
+
 @imports("Add")
 def add(state: State, node: Node, args: Args) -> Value:
     """Two activations, or one and a constant for each channel."""
@@ -103,10 +110,10 @@ def add(state: State, node: Node, args: Args) -> Value:
         if isinstance(one, Exact) and one.biased and isinstance(other, Scaled):
             return one.biased(other)
         if isinstance(other, Scaled):
-            x = activation(state, node, args, i)
+            x = _all_of_it(state, node, args, i)
             return scaled_channels(state, node, x, 1, other)
         if isinstance(other, Constant):
-            return offset(state, node, activation(state, node, args, i), 1, other, 1)
+            return offset(state, node, _all_of_it(state, node, args, i), 1, other, 1)
     a, b = _equals(state, node, args)
     bound = 128 * (1 + (1 << abs(a.pos - b.pos)))
     if bound >= INT32_LIMIT:
@@ -126,11 +133,11 @@ def sub(state: State, node: Node, args: Args) -> Value:
     """An activation less a number for each channel, or the other way round."""
     for i, (other, sign) in enumerate(((argument(args, 1), 1), (argument(args, 0), -1))):
         if isinstance(other, Scaled):
-            x = activation(state, node, args, i)
+            x = _all_of_it(state, node, args, i)
             negative = replace(other, array=-sign * other.array.astype(np.int64))
             return scaled_channels(state, node, x, sign, negative)
         if isinstance(other, Constant):
-            x = activation(state, node, args, i)
+            x = _all_of_it(state, node, args, i)
             return offset(state, node, x, sign, other, -sign)
     raise Refusal("subtracts one activation from another: only a constant is accepted")
 
@@ -142,7 +149,7 @@ def mul(state: State, node: Node, args: Args) -> Value:
         return product
     for i, other in ((0, argument(args, 1)), (1, argument(args, 0))):
         if isinstance(other, Scaled):
-            x = activation(state, node, args, i)
+            x = _all_of_it(state, node, args, i)
             return scaled_channels(state, node, x, other, None)
         if isinstance(other, Constant):
             return _times(state, node, argument(args, i), other, node.inputs[1 - i])
@@ -191,7 +198,7 @@ def concat(state: State, node: Node, args: Args) -> Value:
         raise Refusal(f"has inputs of shapes {shapes}: they must agree in all but axis {axis}")
     view = _joined([p.view for p in parts], axis)
     if view is None:
-        parts = [feature_map(state, part) for part in parts]
+        parts = [straight(state, part) for part in parts]
         view = _joined([p.view for p in parts], axis)
     if view is None:
         raise Refusal(f"attribute axis is {axis}: 1, the channels, is accepted")

@@ -1,7 +1,8 @@
 """Data that must be moved: where a view cannot be read as it lies.
 
 A part of a feature map, or another order of its channels, is a convolution with weights of 0
-and 1: exact, and on a machine that leaves out blocks of zeros not expensive.
+and 1: exact, and on a machine that leaves out blocks of zeros not expensive.  Where each pixel
+is read several times over, it is made larger to the nearest pixel.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from bsc.frontend.problems import Refusal, quoted
 from bsc.frontend.registry import State
 from bsc.frontend.tensors import Array
 from bsc.frontend.values import Maker, Tensor
-from bsc.frontend.views import Region, View
+from bsc.frontend.views import NCHW, NHWC, Region, View
 from bsc.geometry import Window
 
 _LARGEST_WEIGHT = 2**24
@@ -33,17 +34,66 @@ def feature_map(state: State, x: Tensor) -> Tensor:
     if x.view.same(View.natural(x.shape)):
         return x
     region = x.view.region()
-    if region is None or not (_even(region.rows) and _even(region.cols)):
+    if region is None:
+        raise would_move(x)
+    (rows, up), (cols, along) = _repeats(region.rows), _repeats(region.cols)
+    if not (_even(rows) and _even(cols)):
         raise would_move(x)
     key = (x.value, x.view.key)
     if key not in state.made:
-        window, groups, values = _picking(region, x)
-        make = _convolution(state, x, values, window, groups, x.view.key)
-        rows, cols = window.h.out_size(x.shape[1]), window.w.out_size(x.shape[2])
-        view = View.natural((1, rows, cols, len(values)))
-        moved = state.builder.add(make, None, view, "", x.pos, x.name)
-        state.made[key] = replace(moved, name=x.name, real=x.real, type=x.type)
+        moved = _picked(state, x, Region(rows, cols, region.channels))
+        if (up, along) != (1, 1):
+            moved = _enlarged(state, moved, (up, along))
+        state.made[key] = moved
     return state.made[key]
+
+
+def straight(state: State, x: Tensor) -> Tensor:
+    """`x` as all of a value that ONNX sees as N, C, H, W or N, H, W, C; moved if it has to be.
+
+    Raises Refusal if that is not possible.
+    """
+    if x.view.order() is not None:
+        return x
+    seen = replace(x, view=x.view.transposed(NCHW)) if len(x.dims) == 4 else x
+    if seen.view.region() is None:
+        return feature_map(state, x)
+    moved = feature_map(state, seen)
+    return replace(moved, view=View.natural(moved.shape, NHWC))
+
+
+def _repeats(indices: Array) -> tuple[Array, int]:
+    """The indices without those that are the one before once more, and how many there are of
+    each."""
+    count = int(np.argmax(indices != indices[0])) or len(indices)
+    single = indices[::count]
+    alike = np.array_equal(single.repeat(count)[: len(indices)], indices)
+    return (single, count) if alike and not len(indices) % count else (indices, 1)
+
+
+def _picked(state: State, x: Tensor, region: Region) -> Tensor:
+    """A part of a value as one of its own."""
+    window, groups, values = _picking(region, x)
+    rows, cols = window.h.out_size(x.shape[1]), window.w.out_size(x.shape[2])
+    view = View.natural((1, rows, cols, len(values)))
+    if view.shape == x.shape and groups == x.shape[3]:
+        return replace(x, view=view)
+    key = (region.rows.tobytes(), region.cols.tobytes(), region.channels.tobytes(), x.shape)
+    make = _convolution(state, x, values, window, groups, key)
+    moved = state.builder.add(make, None, view, "", x.pos, x.name)
+    return replace(moved, name=x.name, real=x.real, type=x.type)
+
+
+def _enlarged(state: State, x: Tensor, factors: tuple[int, int]) -> Tensor:
+    """Each pixel of the natural feature map `x` as so many rows and columns."""
+
+    def make(type: TensorType, epilogue: EpilogueAttr | None) -> qnn.ResizeOp:
+        return qnn.ResizeOp(x.value, factors, type, epilogue)
+
+    _, h, w, c = x.shape
+    view = View.natural((1, h * factors[0], w * factors[1], c))
+    made = state.builder.add(make, None, view, "", x.pos, x.name)
+    return replace(made, name=x.name, real=x.real, type=x.type)
 
 
 def would_move(x: Tensor) -> Refusal:

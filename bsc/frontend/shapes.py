@@ -11,8 +11,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from bsc.frontend.builder import check_size
 from bsc.frontend.graph import Constant, Dims, Node
-from bsc.frontend.host import hosted
+from bsc.frontend.host import hosted, why_not
 from bsc.frontend.problems import Refusal
 from bsc.frontend.registry import Args, State, activation, argument, constant, imports
 from bsc.frontend.tensors import Array
@@ -22,6 +23,7 @@ from bsc.frontend.views import View
 _LARGEST_RANK = 16
 _LARGEST_LIST = 2**10
 _LARGEST_INDEX = 2**24
+_LARGEST_CONSTANT = 2**16
 
 
 @imports("Identity")
@@ -125,6 +127,59 @@ def transpose(state: State, node: Node, args: Args) -> Value:
             return value
 
 
+@imports("Tile")
+def tile(state: State, node: Node, args: Args) -> Value:
+    """A tensor again and again along its axes."""
+    value = _value(args)
+    if (dims := _dims(value)) is None:
+        return value
+    if not isinstance(argument(args, 1), Constant):
+        return hosted(state, node, args, "has repeats that are not known before the run")
+    repeats = _numbers(node, args, 1, "repeats") or ()
+    if len(repeats) != len(dims) or min(repeats, default=1) < 1:
+        raise Refusal(
+            f"repeats {list(dims)} by {list(repeats)}: a number of at least 1 for each axis is "
+            "accepted"
+        )
+    return _repeated(state, node, args, value, dims, repeats)
+
+
+@imports("Expand")
+def expand(state: State, node: Node, args: Args) -> Value:
+    """A tensor whose axes of 1 become as long as asked for."""
+    value = _value(args)
+    if (dims := _dims(value)) is None:
+        return value
+    if not isinstance(argument(args, 1), Constant):
+        return hosted(state, node, args, "has a shape that is not known before the run")
+    asked = _numbers(node, args, 1, "shape") or ()
+    rank = max(len(dims), len(asked))
+    full, wanted = ((1,) * (rank - len(ns)) + ns for ns in (dims, asked))
+    if any(n < 1 or (m != n and 1 not in (m, n)) for m, n in zip(full, wanted, strict=True)):
+        raise Refusal(f"asks for {list(asked)} of an input of shape {list(dims)}")
+    repeats = tuple(n if m == 1 else 1 for m, n in zip(full, wanted, strict=True))
+    return _repeated(state, node, args, value, full, repeats)
+
+
+def _repeated(
+    state: State, node: Node, args: Args, value: Value, dims: Dims, repeats: Dims
+) -> Value:
+    """A value of `dims`, so many times along each axis: its elements are read several times."""
+    check_size(tuple(n * m for n, m in zip(dims, repeats, strict=True)))
+    match value:
+        case Tensor() | Exact():
+            view = value.view.reshaped(dims)
+            assert view is not None
+            for axis, (n, times) in enumerate(zip(dims, repeats, strict=True)):
+                view = view.taken(axis, np.tile(np.arange(n), times))
+            return _seen(value, view)
+        case Scaled() if math.prod(dims) * math.prod(repeats) <= _LARGEST_CONSTANT:
+            array = np.tile(value.array.reshape(dims), repeats)
+            return replace(value, array=array, view=node.outputs[0])
+        case _:
+            return hosted(state, node, args, why_not(node.op_type))
+
+
 @imports("Slice")
 def slice_(state: State, node: Node, args: Args) -> Value:
     """Part of a tensor: from a start to an end along some axes."""
@@ -143,7 +198,7 @@ def slice_(state: State, node: Node, args: Args) -> Value:
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
         chosen = range(view.dims[axis % rank])[slice(start, _past(end, step), step)]
         view = _taken(view, axis % rank, np.array(chosen, np.int64))
-    return replace(value, view=view)
+    return _seen(value, view)
 
 
 def _past(end: int, step: int) -> int | None:
@@ -165,7 +220,7 @@ def split(state: State, node: Node, args: Args) -> tuple[Value, ...]:
         raise Refusal(f"splits {size} into {list(sizes)} for {count} outputs")
     ends = np.cumsum(sizes)
     return tuple(
-        replace(value, view=_taken(value.view, axis, np.arange(n) + (int(end) - n)))
+        _seen(value, _taken(value.view, axis, np.arange(n) + (int(end) - n)))
         for n, end in zip(sizes, ends, strict=True)
     )
 
@@ -188,13 +243,20 @@ def gather(state: State, node: Node, args: Args) -> Value:
     if indices.ndim == 0:
         view = view.reshaped((*view.dims[:axis], *view.dims[axis + 1 :]))
         assert view is not None
+    return _seen(value, view)
+
+
+def _seen(value: Tensor | Exact, view: View) -> Tensor | Exact:
+    """The same, read otherwise; what is not rounded yet is rounded as a whole."""
+    if isinstance(value, Exact):
+        return replace(value, view=view, biased=None, scaled=None, padded=None)
     return replace(value, view=view)
 
 
-def _sliced(state: State, node: Node, args: Args) -> Tensor:
+def _sliced(state: State, node: Node, args: Args) -> Tensor | Exact:
     """Input 0 as a tensor, of which parts can be read."""
     value = argument(args, 0)
-    if isinstance(value, Tensor) and not value.real:
+    if isinstance(value, Exact) or (isinstance(value, Tensor) and not value.real):
         return value
     return activation(state, node, args)
 

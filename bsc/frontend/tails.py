@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from bsc.frontend.builder import layout_of
 from bsc.frontend.graph import Graph, Node
-from bsc.frontend.moves import feature_map
+from bsc.frontend.moves import straight
 from bsc.frontend.problems import Problems, Refusal, quoted
 from bsc.frontend.qoperator import plain
 from bsc.frontend.registry import State
@@ -157,4 +157,4 @@ def _sources(
 def _readable(state: State, tensor: Tensor) -> Tensor:
     """The quantized tensor of the model that `tensor` is, so that the host can read it."""
     whole = replace(tensor, view=state.quantized.get(tensor.name, tensor.view))
-    return whole if layout_of(whole.view) else feature_map(state, whole)
+    return whole if layout_of(whole.view) else straight(state, whole)

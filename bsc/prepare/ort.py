@@ -34,6 +34,9 @@ _quantization = cast("Any", quantization)
 _FATAL = 4
 _WARNING = 2  # what onnxruntime starts with
 
+_PRODUCTS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
+"""The operators whose second input is a weight."""
+
 
 @contextlib.contextmanager
 def _quiet() -> Generator[None]:
@@ -148,7 +151,7 @@ def quantize(
     Weights are int8 with zero point 0; so is the rest, or uint8 with zero point 128 if
     `unsigned`.
     """
-    weights = {n.input[1] for n in model.graph.node if n.op_type in ("Conv", "Gemm", "MatMul")}
+    weights = {n.input[1] for n in model.graph.node if n.op_type in _PRODUCTS}
     signed, other = np.array(0, np.int8), np.array(128, np.uint8)
     overrides = {
         name: [

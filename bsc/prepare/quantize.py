@@ -28,6 +28,7 @@ QUANTIZED = (
     "Clip",
     "Concat",
     "Conv",
+    "ConvTranspose",
     "Flatten",
     "Gemm",
     "GlobalAveragePool",
@@ -192,7 +193,7 @@ def _magnitudes(model: onnx.ModelProto) -> dict[str, float]:
 def _biased(model: onnx.ModelProto) -> Iterator[tuple[str, str, str]]:
     """Input, weight and bias of each convolution and Gemm that has a bias."""
     for node in model.graph.node:
-        if node.op_type in ("Conv", "Gemm") and len(node.input) == 3:
+        if node.op_type in ("Conv", "ConvTranspose", "Gemm") and len(node.input) == 3:
             yield node.input[0], node.input[1], node.input[2]
 
 

@@ -343,6 +343,24 @@ def test_slices_and_splits(seed: int):
     assert_exact(b.model(*ends))
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_parts_of_what_is_not_rounded_yet(seed: int):
+    """The rounding is that of all of it; a transposed convolution is cropped so."""
+    b = QdqBuilder(seed)
+    cin, rows, cols = (n + 1 for n in sizes(b, 8, 7, 7))
+    x = b.input((1, cin, rows, cols))
+    w = b.weight(b.ints((cin, 6, 3, 3)), 7)
+    whole = b.node("ConvTranspose", [x.name, w], strides=[2, 1])
+    axis = 1 + seed % 3
+    ends = (b.constant(np.array([n])) for n in (seed % 2, [0, 5, 2 * rows, cols][axis], axis))
+    part = b.node("Slice", [whole, *ends])
+    count = b.constant(np.array([2, 4]))
+    b.nodes.append(helper.make_node("Split", [whole, count], ["two", "four"], axis=1))
+    y = b.quantize(b.node("Relu", ["four"]), (), x.pos - 3)
+    z = b.quantize(b.node("Gather", [whole, b.constant(np.array([4, 1]))], axis=1), (), 0)
+    assert_exact(b.model(b.quantize(part, (), x.pos - 2), y, z))
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_a_part_is_the_result(seed: int):
     """The host reads whole tensors in ONNX's order: here they are made for it."""
