@@ -16,7 +16,7 @@ import numpy as np
 from bsc.arch import Arch
 from bsc.asm.packed import packed_size, pieces_of
 from bsc.asm.program import IntArray
-from bsc.geometry import CHANNEL_GRANULE, ceil_div, group_granule, lengths
+from bsc.geometry import CHANNEL_GRANULE, ceil_div, group_granule
 from bsc.tiling.layer import LayerShape
 
 
@@ -63,6 +63,11 @@ class ChannelSplit:
     def chunk_count(self) -> int:
         """Chunks of CIN whose products add up to one output."""
         return len(self.chunk_bounds) - 1
+
+    @cached_property
+    def chunk_lengths(self) -> IntArray:
+        """Channels of each chunk of CIN."""
+        return np.diff(np.array(self.chunk_bounds))
 
     @cached_property
     def _cores(self) -> tuple[IntArray, IntArray]:
@@ -114,7 +119,7 @@ class ChannelSplit:
     def loaded(self, source: int) -> int:
         """The most channels of a source that an iteration brings into a core."""
         if self.layer.sources[source].all_channels:
-            return max(lengths(self.chunk_bounds))
+            return int(self.chunk_lengths.max())
         return int(self.own(source).max())
 
     def subvolumes(self) -> Iterator[tuple[int, int]]:
@@ -159,13 +164,13 @@ class ChannelSplit:
         assert weight is not None
         lo, hi = self.cout_ranges
         cout = (hi - lo)[:, None, :, 0]
-        cin = np.array(lengths(self.chunk_bounds))[None, :, None]
+        cin = self.chunk_lengths[None, :, None]
         bias = (np.arange(self.chunk_count) == 0)[None, :, None]
         taps = weight.shape[1] * weight.shape[2]
         sizes = packed_size(cout, cin, weight.block, taps, bias, self.stored_blocks)
         return np.where(cout > 0, sizes, 0)
 
-    @property
+    @cached_property
     def largest_weight(self) -> int:
         """Bytes of the largest packed subvolume; 0 without weights."""
         return int(self.weight_sizes.max()) if self.layer.weight is not None else 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from bsc.arch import Arch
 from bsc.dialects.placement import Stationary, Subvolume
@@ -105,7 +106,7 @@ class CorePlan:
     @property
     def sizes(self) -> dict[str, int]:
         """The bytes of one slot of each buffer: the least that the plan takes."""
-        return {name: _aligned(size) for name, size, _ in self._streams()}
+        return {name: _aligned(size) for name, size, _ in self._streams}
 
     def buffers(self, arch: Arch) -> dict[str, CoreBuffer] | None:
         """Where the buffers lie in the core, or None if they do not fit.
@@ -116,7 +117,7 @@ class CorePlan:
         """
         if self.accumulator_bytes > arch.core_scratch_bytes:
             return None
-        wanted = list(self._streams())
+        wanted = self._streams
         for doubled in self._doubled(wanted):
             slots = [(name, size, 2 if name in doubled else 1) for name, size, _ in wanted]
             if (fitted := _lay_out(slots, arch.core_data_bytes)) is not None:
@@ -131,7 +132,7 @@ class CorePlan:
         """How many slots each buffer has; one each if they do not fit."""
         found = self.buffers(arch)
         return {
-            name: len(found[name].addresses) if found else 1 for name, _, _ in self._streams()
+            name: len(found[name].addresses) if found else 1 for name, _, _ in self._streams
         }
 
     def _doubled(self, wanted: list[tuple[str, int, int]]) -> Iterator[set[str]]:
@@ -144,19 +145,20 @@ class CorePlan:
         yield often & {"out"}
         yield set()
 
-    def _streams(self) -> Iterator[tuple[str, int, int]]:
+    @cached_property
+    def _streams(self) -> list[tuple[str, int, int]]:
         """(name, bytes of a slot, how often it is filled) of each buffer."""
-        channels = self.channels
+        channels, found = self.channels, list[tuple[str, int, int]]()
         outer = self._groups
         inner = channels.pass_count * channels.chunk_count
         if self.layer.weight is not None:
             often = outer * inner if self.streams_weights else channels.pass_count
-            yield "weights", channels.largest_weight, often
+            found.append(("weights", channels.largest_weight, often))
         for i, source in enumerate(self.layer.sources):
             used = outer if source.all_channels and self.passes_inside else outer * inner
-            yield source_name(i), self.source_bytes(i), used
+            found.append((source_name(i), self.source_bytes(i), used))
         size = self.outputs * self.layer.out_element
-        yield "out", size, outer * channels.pass_count
+        return [*found, ("out", size, outer * channels.pass_count)]
 
 
 def source_name(index: int) -> str:

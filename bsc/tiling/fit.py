@@ -136,11 +136,12 @@ def _densest(weight: WeightShape, cout: int, cin: int) -> WeightShape:
     """A piece of a weight with as many stored blocks as any piece can have."""
     blocks = -(-cout // weight.block[0]), -(-cin // weight.block[1])
     _, kh, kw, _ = weight.shape
-    full = np.ones(blocks, np.bool_)
-    if weight.gamma.all() or cin < weight.shape[3]:
+    columns = weight.gamma.shape[1]
+    if weight.fullest[-1] == columns or cin < weight.shape[3]:
+        full = np.ones(blocks, np.bool_)
         return WeightShape((cout, kh, kw, cin), weight.block, full)
-    fullest = np.sort(weight.gamma.sum(axis=1))[::-1][: blocks[0]]
-    gamma = np.asarray(np.arange(weight.gamma.shape[1]) < fullest[:, None], np.bool_)
+    fullest = weight.fullest[: blocks[0]]
+    gamma = np.asarray(np.arange(columns) < fullest[:, None], np.bool_)
     return WeightShape((cout, kh, kw, cin), weight.block, gamma)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -115,6 +116,11 @@ class WeightShape:
     block: tuple[int, int]
     gamma: npt.NDArray[np.bool_]
     groups: int = 1
+
+    @cached_property
+    def fullest(self) -> npt.NDArray[np.int64]:
+        """Stored blocks in each row of blocks, the fullest first."""
+        return np.sort(self.gamma.sum(axis=1))[::-1]
 
     @property
     def of_group(self) -> tuple[int, int]:
