@@ -29,7 +29,7 @@ from bsc.errors import BscError
 from bsc.monitor import PassMonitor
 from bsc.tools import alloc, explain, parts, progress, sweep
 from bsc.tools.diagnostics import INTERRUPTED, describe, flush_output
-from bsc.tools.explain import Shapes
+from bsc.tools.explain import Partition, Shapes
 
 PROG = "bsc"
 
@@ -216,13 +216,7 @@ def compile(
             "zero, or auto: for each weight what packs it into the fewest bytes.",
         ),
     ] = "8x8",
-    partition: Annotated[
-        bool,
-        typer.Option(
-            "--partition",
-            help="Cut the model where the host has to compute between layers of the array.",
-        ),
-    ] = False,
+    partition: Partition = False,
     time_passes: Annotated[
         bool, typer.Option("--time-passes", help="Print the time of each pass on stderr.")
     ] = False,
@@ -365,11 +359,9 @@ def check(
     from bsc.report.outcome import difference_lines
     from bsc.report.screen import print_outcome
 
-    if chain.is_chain(folder):
-        parts.check(model, folder, inputs, every_tensor, seed, timing_seeds, shape)
-        return
+    command = chain.check if chain.is_chain(folder) else bsc.check
     with progress.bar("checking") as tell:
-        result = bsc.check(
+        found = command(
             model,
             folder,
             inputs,
@@ -379,9 +371,12 @@ def check(
             shapes=parse_shapes(shape),
             progress=tell,
         )
-    print_outcome(result)
-    if not result.ok:
-        raise BscError("; ".join(difference_lines(result)))
+    results = found if isinstance(found, tuple) else (found,)
+    for result in results:
+        print_outcome(result)
+    wrong = [line for result in results if not result.ok for line in difference_lines(result)]
+    if wrong:
+        raise BscError("; ".join(wrong))
 
 
 _VIEW_EXAMPLES = """\

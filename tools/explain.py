@@ -45,7 +45,16 @@ Shapes: TypeAlias = Annotated[
         help="A dimension that the model leaves open (batch=1), or an input's shape.",
     ),
 ]
-"""The option of the commands that import a model."""
+"""An option of the commands that import a model."""
+
+Partition: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--partition",
+        help="Cut the model where the host has to compute between layers of the array.",
+    ),
+]
+"""An option of those that may cut it."""
 
 
 def explain(
@@ -65,13 +74,7 @@ def explain(
             "--brief", help="Leave out quantizers and constants that are on the array."
         ),
     ] = False,
-    partition: Annotated[
-        bool,
-        typer.Option(
-            "--partition",
-            help="Cut the model where the host has to compute between layers of the array.",
-        ),
-    ] = False,
+    partition: Partition = False,
 ) -> None:
     """Say of every node where it would run and why, before anything is compiled.
 

@@ -1,4 +1,4 @@
-"""`bsc compile --partition`, and `bsc check` of what it wrote: models in parts."""
+"""`bsc compile --partition`: a model in parts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 
 import typer
 
-from bsc.errors import BscError
 from bsc.monitor import PassMonitor
 from bsc.tools import progress
 
@@ -48,36 +47,3 @@ def compile(
             nodes = [(node.name, node.op_type) for node in part.graph.node]
             typer.echo(f"{output / name}: {part_text(name, nodes)}\n")
     typer.echo(f"{output}: {plural(len(made.parts), 'part')} in {seconds(spent)}")
-
-
-def check(
-    model: Path,
-    folder: Path,
-    inputs: int,
-    every_tensor: bool,
-    seed: int,
-    timing_seeds: int,
-    shape: Sequence[str],
-) -> None:
-    """Compare the programs of all parts with onnxruntime.  Raises BscError if one differs."""
-    from bsc.frontend.given import parse_shapes
-    from bsc.partition import chain
-    from bsc.report.outcome import difference_lines
-    from bsc.report.screen import print_outcome
-
-    with progress.bar("checking") as tell:
-        results = chain.check(
-            model,
-            folder,
-            inputs,
-            every_tensor,
-            seed,
-            timing_seeds=timing_seeds,
-            shapes=parse_shapes(shape),
-            progress=tell,
-        )
-    for result in results:
-        print_outcome(result)
-    wrong = [line for result in results if not result.ok for line in difference_lines(result)]
-    if wrong:
-        raise BscError("; ".join(wrong))

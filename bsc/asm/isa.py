@@ -127,6 +127,14 @@ _FEWER = Field(
     optional=True,
     varies=True,
 )
+_MAP = (
+    Field("in", "input buffer", _S),
+    Field("out", "output buffer", _S),
+    *_OUT_BOX,
+    Field("c", "channels", axes=_GRID, varies=True),
+    _FEWER,
+)
+"""What works on each pixel and channel by itself."""
 _ROUNDING = Field("rounding", "rounding mode, if not half_even", Kind.WORD, optional=True)
 _POST = (
     Field("post", "steps from the exact value to the stored one", Kind.POST),
@@ -302,11 +310,7 @@ _SPECS = (
         Engine.COMP,
         "the same numbers through the steps of post",
         (
-            Field("in", "input buffer", _S),
-            Field("out", "output buffer", _S),
-            *_OUT_BOX,
-            Field("c", "channels", axes=_GRID, varies=True),
-            _FEWER,
+            *_MAP,
             Field("xpos", "position of the input", _P),
             *_POST,
         ),
@@ -316,11 +320,7 @@ _SPECS = (
         Engine.COMP,
         "each pixel of the input, again and again",
         (
-            Field("in", "input buffer", _S),
-            Field("out", "output buffer", _S),
-            *_OUT_BOX,
-            Field("c", "channels", axes=_GRID, varies=True),
-            _FEWER,
+            *_MAP,
             Field("hin", "rows of the input buffer"),
             Field("win", "columns of the input buffer", axes=_COL),
             Field("up", "rows and columns of output that a pixel stands for", axes=_PAIR),
@@ -335,11 +335,7 @@ _SPECS = (
         Engine.COMP,
         "a function of each number, as a table",
         (
-            Field("in", "input buffer", _S),
-            Field("out", "output buffer", _S),
-            *_OUT_BOX,
-            Field("c", "channels", axes=_GRID, varies=True),
-            _FEWER,
+            *_MAP,
             Field("xpos", "position of the input", _P),
             Field("table", "the int8 for each input from -128 to 127", Kind.TABLE),
             Field("tpos", "position of the numbers in the table", _P),

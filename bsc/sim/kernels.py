@@ -113,6 +113,14 @@ def _inputs(r: Resolved, i: int, row: int, col: int) -> int | None:
     return int(r.at("cin", i)[row, col]) if r.has("cin") else None
 
 
+def _input(
+    core: Core, r: Resolved, i: int, tile: tuple[int, int], shape: tuple[int, ...]
+) -> Int8:
+    """The input buffer as int8 of that shape."""
+    some = _inputs(r, i, *tile)
+    return _take_some(core, r.slot("in", i), shape, some, np.int8, r.number("xpos"))
+
+
 def _give(core: Core, address: int, values: Ints, pos: int) -> Put:
     """An array into a buffer of the core."""
     data = np.ascontiguousarray(values).reshape(-1).view(np.uint8)
@@ -296,9 +304,8 @@ def _pairwise(machine: Machine, r: Resolved, i: int, row: int, col: int) -> Iter
     shape = _pointwise_shape(r, i, row, col)
     if 0 in shape:
         return
-    fewer = _inputs(r, i, row, col)
-    a = _take_some(core, r.slot("in", i), shape, fewer, np.int8, r.number("xpos"))
-    second = _second_shape(r, i, shape)
+    a = _input(core, r, i, (row, col), shape)
+    second, fewer = _second_shape(r, i, shape), _inputs(r, i, row, col)
     b = _take_some(core, r.slot("in2", i), second, fewer, np.int8, r.number("ypos"))
     combine = numerics.add if r.instr.mnemonic == "ADD" else numerics.mul
     out = _finish(r, *combine(a, r.number("xpos"), b, r.number("ypos")))
@@ -322,8 +329,7 @@ def _copy(machine: Machine, r: Resolved, i: int, row: int, col: int) -> Iterator
     shape = _pointwise_shape(r, i, row, col)
     if 0 in shape:
         return
-    fewer = _inputs(r, i, row, col)
-    x = _take_some(core, r.slot("in", i), shape, fewer, np.int8, r.number("xpos"))
+    x = _input(core, r, i, (row, col), shape)
     yield _give_rounded(core, r, i, _finish(r, x, r.number("xpos")))
 
 
@@ -344,8 +350,7 @@ def _resize(machine: Machine, r: Resolved, i: int, row: int, col: int) -> Iterat
         # Every element that is read must be used: one more would be a wrong transfer.
         if (needed := (first + out - 1) // up + 1) != size:
             raise BscError(f"{out} {name} of output read {needed} {name}, not {size}")
-    fewer = _inputs(r, i, row, col)
-    x = _take_some(core, r.slot("in", i), (1, *sizes, c), fewer, np.int8, r.number("xpos"))
+    x = _input(core, r, i, (row, col), (1, *sizes, c))
     out = _finish(r, numerics.resize(x, factor, phase, h, w), r.number("xpos"))
     yield _give_rounded(core, r, i, out)
 
@@ -356,8 +361,7 @@ def _lookup(machine: Machine, r: Resolved, i: int, row: int, col: int) -> Iterat
     shape = _pointwise_shape(r, i, row, col)
     if 0 in shape:
         return
-    fewer = _inputs(r, i, row, col)
-    x = _take_some(core, r.slot("in", i), shape, fewer, np.int8, r.number("xpos"))
+    x = _input(core, r, i, (row, col), shape)
     table = np.frombuffer(bytes.fromhex(str(r.instr.fields["table"])), np.int8)
     out = _finish(r, numerics.lookup(x, table), r.number("tpos"))
     yield _give_rounded(core, r, i, out)
