@@ -15,13 +15,11 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import onnx
-from xdsl.dialects.func import FuncOp
 
 from bsc import oracle
 from bsc.api import Progress, load, share_of
 from bsc.asm.program import Layer, Program, Ready
 from bsc.compiled import Compiled
-from bsc.dialects.slices import location_name
 from bsc.errors import BscError
 from bsc.frontend import Given, Imported, NodeReport, import_onnx
 from bsc.frontend.load import load as load_model
@@ -302,10 +300,8 @@ def _as_onnx_has_it(result: Result, views: Mapping[str, View]) -> dict[str, Int8
 
 def _interpret(imported: Imported, expected: Mapping[str, Int8]) -> dict[str, Int8]:
     """What the reference interpreter computes on the imported module, as ONNX has it."""
-    (main,) = (op for op in imported.module.ops if isinstance(op, FuncOp))
-    names = [location_name(arg.location) or "" for arg in main.body.block.args]
     views = imported.views
-    inputs: list[Int8] = [views[name].to_value(expected[name]) for name in names]
+    inputs: list[Int8] = [argument.value(expected) for argument in imported.arguments]
     return {
         name: views[name].of_value(values)
         for name, values in run_every_tensor(imported.module, inputs).items()

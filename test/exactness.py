@@ -43,10 +43,11 @@ def assert_exact(
     imported.module.verify()
     feeds = random_input(model, seed) if feeds is None else feeds
     expected = oracle.quantized_tensors(model, feeds, imported.views)
-    names = argument_names(imported)
     views = imported.views
-    inputs: list[Int8] = [views[name].to_value(expected[name]) for name in names]
-    found = run_every_tensor(imported.module, inputs) | dict(zip(names, inputs, strict=True))
+    inputs: list[Int8] = [argument.value(expected) for argument in imported.arguments]
+    given = zip(main_of(imported).body.block.args, inputs, strict=True)
+    found = {name: x for arg, x in given if (name := location_name(arg.location)) is not None}
+    found |= run_every_tensor(imported.module, inputs)
     on_host = {node.name for node in imported.nodes if node.where == "host"}
     others = {
         name

@@ -9,8 +9,9 @@ from __future__ import annotations
 import bisect
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from xdsl.dialects import func
@@ -43,12 +44,26 @@ ZERO_POINTS = {"float32": 0, "int8": 0, "uint8": 128}
 _LARGEST_DIM = 2**24
 
 
+class Argument(NamedTuple):
+    """What the host gives to the function: the part `inside` of the quantized ONNX tensor
+    `tensor`, and how it lies."""
+
+    tensor: str
+    view: View
+    inside: tuple[slice, ...]
+
+    def value(self, tensors: Mapping[str, Array]) -> Array:
+        """The argument, of the values of the quantized tensors."""
+        return self.view.to_value(tensors[self.tensor][self.inside])
+
+
 class Builder:
-    """A module in the making."""
+    """A module in the making.  `arguments` are those of its function."""
 
     def __init__(self, inputs: Sequence[str]):
         self._order = {name: i for i, name in enumerate(inputs)}
         self._block = Block()
+        self.arguments: list[Argument] = []
         self._hosts: list[HostAttr] = []
         self._keys: list[int] = []
         self._weights: dict[object, bsw.WeightOp] = {}
@@ -56,15 +71,19 @@ class Builder:
 
     def argument(self, source: Input, name: str, pos: int, type: str) -> Tensor:
         """The tensor `name` that the host makes of a graph input, by quantizing it if it is
-        float32."""
+        float32; or the inside of that tensor, if there are zeros around it."""
         view, layout = laid_out(source)
         zero = ZERO_POINTS[source.type]
         host = HostAttr(source.name, source.type, layout, source.given, zero)
         index = bisect.bisect_right(self._keys, self._order[source.name])
         self._keys.insert(index, self._order[source.name])
+        unnamed, named = UnknownLoc(), NameLoc(StringAttr(name), UnknownLoc())
         arg = self._block.insert_arg(
-            tensor(view.shape, pos), index, NameLoc(StringAttr(name), UnknownLoc())
+            tensor(view.shape, pos), index, unnamed if source.pads else named
         )
+        sizes = zip(source.pads, view.dims, strict=False)
+        inside = tuple(slice(before, before + n) for (before, _), n in sizes)
+        self.arguments.insert(index, Argument(name, view, inside))
         arg.name_hint = _hint(source.name)
         self._hosts.insert(index, host)
         return Tensor(name, arg, view, real=False, type=type)
@@ -180,9 +199,10 @@ def nhwc(dims: Dims) -> Shape:
 def laid_out(source: Input) -> tuple[View, str]:
     """How a graph input is read once the host has laid it out, and the layout that it has
     there.  Raises Refusal if the host would have to do more than that."""
-    if not source.channels_last and source.view.same(View.flat(source.dims)):
-        view = View.natural(nhwc(source.dims))
-        reshaped = view.reshaped(source.dims)
+    dims = source.view.dims
+    if not source.channels_last and source.view.same(View.flat(dims)):
+        view = View.natural(nhwc(dims))
+        reshaped = view.reshaped(dims)
         assert reshaped is not None
         return reshaped, "NCHW"
     if len(source.given) != 4:

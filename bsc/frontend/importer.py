@@ -9,6 +9,7 @@ from pathlib import Path
 import onnx
 from xdsl.dialects.builtin import ModuleOp
 
+from bsc.frontend.builder import Argument
 from bsc.frontend.given import Given
 from bsc.frontend.graph import Dims
 from bsc.frontend.report import NodeReport, reports
@@ -22,13 +23,15 @@ class Imported:
 
     `nodes` says of each ONNX node where it runs and why, in the order of the file.
     `views` says of each quantized tensor of the array, by its ONNX name, how it lies in the
-    value that holds it; `inputs` has the shape of each graph input.
+    value that holds it; `inputs` has the shape of each graph input.  `arguments` are those of
+    the function, made of quantized tensors.
     """
 
     module: ModuleOp
     nodes: tuple[NodeReport, ...]
     views: Mapping[str, View]
     inputs: Mapping[str, Dims]
+    arguments: tuple[Argument, ...]
 
     @property
     def shapes(self) -> Mapping[str, Dims]:
@@ -49,4 +52,5 @@ def import_onnx(source: str | Path | onnx.ModelProto, given: Given | None = None
     found.problems.raise_if_any()
     module = found.state.builder.finish(found.results)
     inputs = {d.name: d.known for d in found.graph.inputs if d.known is not None}
-    return Imported(module, reports(found), found.state.quantized, inputs)
+    arguments = tuple(found.state.builder.arguments)
+    return Imported(module, reports(found), found.state.quantized, inputs, arguments)

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from bsc.frontend.builder import check_size
 from bsc.frontend.graph import Dims, Node
 from bsc.frontend.moves import feature_map, padded
 from bsc.frontend.problems import Refusal, quoted
 from bsc.frontend.registry import Args, State, activation, argument, constant, imports
-from bsc.frontend.values import Exact, Scaled, Tensor, Value
+from bsc.frontend.values import Exact, Input, Scaled, Tensor, Value
 from bsc.frontend.views import NCHW, View
 from bsc.frontend.windows import NO_PADS, Pads
 
@@ -27,6 +28,8 @@ def pad(state: State, node: Node, args: Args) -> Value:
     if mode != "constant":
         raise Refusal(f"attribute mode is {mode!r}: constant is accepted")
     _check_zero(node, args)
+    if isinstance(source := argument(args, 0), Input) and source.type == "float32":
+        return _around_input(state, node, args, source)
     x = activation(state, node, args)
     order = x.view.order()
     if order is None:
@@ -43,6 +46,19 @@ def pad(state: State, node: Node, args: Args) -> Value:
     natural = replace(x, view=View.natural(x.shape))
     view = View.natural(shape, order)
     return Exact(node, view, make, whole=x.pos, padded=(natural, pads))
+
+
+def _around_input(state: State, node: Node, args: Args, source: Input) -> Input:
+    """A graph input with zeros around it: the host quantizes it first."""
+    before, after = _amounts(node, args, len(source.dims))
+    if not any((*before, *after)):
+        return source
+    old = source.pads or ((0, 0),) * len(source.dims)
+    pads = tuple((a + lo, b + hi) for (a, b), lo, hi in zip(old, before, after, strict=True))
+    padded = replace(source, pads=pads)
+    check_size(padded.dims)
+    state.reasons[node.index] = "zeros around the graph input, once the host has quantized it"
+    return padded
 
 
 def padded_input(state: State, node: Node, args: Args, index: int = 0) -> tuple[Tensor, Pads]:

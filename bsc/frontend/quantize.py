@@ -16,6 +16,7 @@ from bsc.frontend.builder import nhwc
 from bsc.frontend.elementwise import requantized
 from bsc.frontend.graph import Constant, Node
 from bsc.frontend.host import hosted
+from bsc.frontend.moves import padded
 from bsc.frontend.problems import Refusal, quoted
 from bsc.frontend.registry import Args, State, argument, imports
 from bsc.frontend.scales import LARGEST_POSITION
@@ -76,8 +77,7 @@ def quantize(state: State, node: Node, args: Args) -> Value:
             state.rounding.add(node.index)
             return _stand_in(state, node, pos, type, value)
         case Input(type="float32"):
-            state.entering.add(node.index)
-            return _argument(state, value, name, pos, type)
+            return _of_input(state, node, value, pos, type)
         case Exact():
             result = state.builder.rounded(value, name, pos, source, type)
             state.reasons[node.index] = f"the rounding of {value.node.subject}"
@@ -110,6 +110,30 @@ def _argument(state: State, source: Input, name: str, pos: int, type: str) -> Te
         state.made[key] = state.builder.argument(source, name, pos, type)
         state.quantized[name] = state.made[key].view
     return state.made[key]
+
+
+def _of_input(state: State, node: Node, source: Input, pos: int, type: str) -> Tensor:
+    """A graph input, quantized by the host; zeros around it are put there by the array."""
+    name = node.outputs[0]
+    if not source.pads:
+        state.entering.add(node.index)
+        return _argument(state, source, name, pos, type)
+    x = state.builder.argument(source, name, pos, type)
+    order = x.view.order()
+    amounts = dict(zip(order or (), source.pads, strict=False))
+    if order is None or any(amounts[0]) or any(amounts[3]):
+        raise Refusal(
+            f"reads graph input {quoted(source.name)}, padded by {list(source.pads)}: zeros "
+            "around rows and columns are accepted"
+        )
+    (top, bottom), (left, right) = amounts[1], amounts[2]
+    make, shape = padded(state, x, (top, left, bottom, right))
+    view = View.natural(shape, order)
+    state.reasons[node.index] = "done by the host, before the zeros are put around"
+    state.rounding.add(node.index)
+    state.tensors[node.index] = name
+    state.quantized[name] = view
+    return state.builder.add(make, None, view, name, pos, name, type)
 
 
 def _without(zero: int, values: Array) -> Array:

@@ -119,8 +119,11 @@ def transpose(state: State, node: Node, args: Args) -> Value:
         case Constant(array=np.ndarray()):
             assert value.array is not None
             return replace(value, array=value.array.transpose(order))
-        case Tensor() | Input():
+        case Tensor():
             return replace(value, view=value.view.transposed(order))
+        case Input():
+            pads = tuple(value.pads[axis] for axis in order) if value.pads else ()
+            return replace(value, view=value.view.transposed(order), pads=pads)
         case Exact():
             return replace(value, view=value.view.transposed(order), biased=None, scaled=None)
         case _:
@@ -305,6 +308,8 @@ def _reshaped(state: State, node: Node, args: Args, value: Value, dims: Dims) ->
     if len(dims) > _LARGEST_RANK:
         raise Refusal(f"makes {len(dims)} dimensions: at most {_LARGEST_RANK} are accepted")
     match value:
+        case Input(pads=pads) if any(map(any, pads)):
+            raise Refusal(f"makes {list(dims)} of {list(value.dims)}, which have been padded")
         case Tensor() | Input() | Exact():
             view = value.view.reshaped(dims)
             if view is None:

@@ -49,7 +49,8 @@ class Input:
 
     The host has it with the dimensions `given`; `view` says how reshapes and transposes read
     those elements, as if they were a value of 1 x 1 x 1 x size.  `channels_last` is set if the
-    model takes it to NCHW itself, so that the channels come last here.
+    model takes it to NCHW itself, so that the channels come last here.  `pads` are the zeros
+    that a Pad has put before and after each axis.
     """
 
     name: str
@@ -57,11 +58,13 @@ class Input:
     given: Dims
     view: View
     channels_last: bool = False
+    pads: tuple[tuple[int, int], ...] = ()
 
     @property
     def dims(self) -> Dims:
-        """The dimensions, after reshapes."""
-        return self.view.dims
+        """The dimensions, after reshapes and with zeros around."""
+        pads = self.pads or ((0, 0),) * len(self.view.dims)
+        return tuple(n + a + b for n, (a, b) in zip(self.view.dims, pads, strict=True))
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,8 @@ AGREEING = (
     "keras-torch-dense-qdq-int8",
     "keras-torch-small-qdq-int8",
     "keras-torch-small-qdq-uint8",
+    "keras-torch-small-qop-int8",
+    "keras-torch-small-qop-uint8",
     "quark-keras-tensorflow-decoder",
     "quark-keras-tensorflow-dense",
     "quark-keras-tensorflow-small",
