@@ -130,6 +130,9 @@ def parse_text(parser: AttrParser, mnemonic: str | None) -> Instr:
         parser.raise_error(str(e), pos)
 
 
+_TOKEN = TokenType()
+
+
 class InstrOp(IRDLOperation):
     """One instruction.  `after` are tokens of instructions that must be done before."""
 
@@ -139,10 +142,9 @@ class InstrOp(IRDLOperation):
     token = result_def(TokenType)
 
     def __init__(self, instr: Instr, after: Sequence[SSAValue] = ()):
-        super().__init__(
-            operands=[after],
-            result_types=[TokenType()],
-            properties={"instr": InstrAttr(instr)},
+        # A network has thousands of these: there are no segments to work out.
+        Operation.__init__(
+            self, operands=after, result_types=(_TOKEN,), properties={"instr": InstrAttr(instr)}
         )
 
     @property

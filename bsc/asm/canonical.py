@@ -68,18 +68,19 @@ class Canonical:
             name: instr.fields[name] if isinstance(value, Slots) else value
             for name, value in known.fields.items()
         }
-        return replace(instr, fields=fields).like(known)
+        return instr.with_fields(fields).like(known)
 
 
 def trimmed(instr: Instr) -> Instr:
     """The same instruction without the addresses of buffers that never have their turn."""
-    fields: dict[str, FieldValue] = {}
+    slots: dict[str, FieldValue] = {}
     for name, value in instr.fields.items():
         if isinstance(value, Slots):
             taken = min(len(value.addresses), -(-instr.count // value.period))
-            value = Slots(value.addresses[:taken], value.period if taken > 1 else 1)
-        fields[name] = value
-    return replace(instr, fields=fields).like(instr)
+            used = Slots(value.addresses[:taken], value.period if taken > 1 else 1)
+            if used != value:
+                slots[name] = used
+    return instr.with_fields({**instr.fields, **slots}) if slots else instr
 
 
 def check_canonical(instr: Instr, arrays: Arrays) -> None:

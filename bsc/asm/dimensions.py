@@ -28,6 +28,10 @@ def dimensions(instr: Instr, arch: Arch) -> int:
         return 0
     if "h" not in instr.fields:
         return 1
+    return instr.kept(arch, "dimensions", lambda: _dimensions(instr, arch))
+
+
+def _dimensions(instr: Instr, arch: Arch) -> int:
     fields = Fields(instr, arch)
     return max(
         _of_side(fields, row, pix, width)

@@ -99,10 +99,14 @@ def check_fields(instr: Instr, arch: Arch) -> dict[str, IntArray]:
         arrays = instr.arrays(arch)
     except BscError as e:
         raise BscError(f"{instr.mnemonic}: {e}") from None
+    instr.kept(arch, "checked", lambda: _check_least(instr, arrays))
+    return arrays
+
+
+def _check_least(instr: Instr, arrays: dict[str, IntArray]) -> None:
     for name in _AT_LEAST_1:
         if name in instr.fields and int(arrays[name].min()) < 1:
             raise BscError(f"{instr.mnemonic}: {name} must be at least 1")
-    return arrays
 
 
 def _words(tokens: Iterable[str]) -> dict[str, str]:

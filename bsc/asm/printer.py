@@ -45,7 +45,7 @@ def numbered(program: Program) -> Program:
     """The program with the lines that `print_program` gives its instructions."""
     first = 1 + sum(1 for _ in _declarations(program))
     body = [
-        dataclasses.replace(item, line=line).like(item) if isinstance(item, Instr) else item
+        item.at_line(line) if isinstance(item, Instr) else item
         for line, item in enumerate(program.body, start=first)
     ]
     return dataclasses.replace(program, body=body)

@@ -164,6 +164,18 @@ class Instr:
         object.__setattr__(self, "_numbers", other._numbers)
         return self
 
+    def at_line(self, line: int) -> Instr:
+        """This instruction on a line of a text."""
+        acquire, release = self.acquire, self.release
+        made = Instr(self.mnemonic, self.iters, self.fields, self.lock, acquire, release, line)
+        return made.like(self)
+
+    def with_fields(self, fields: dict[str, FieldValue]) -> Instr:
+        """This instruction with other buffers, but the same numbers."""
+        acquire, release = self.acquire, self.release
+        made = Instr(self.mnemonic, self.iters, fields, self.lock, acquire, release, self.line)
+        return made.like(self)
+
     def number(self, name: str, default: int = 0) -> int:
         """A field without axes."""
         value = self.fields.get(name, default)
@@ -230,7 +242,7 @@ def _filled(value: int, sizes: tuple[int, ...]) -> IntArray:
 def compact(array: npt.ArrayLike) -> Value:
     """The shortest value that `expand` turns back into `array` (of its axes only)."""
     a = np.asarray(array)
-    if a.ndim and (a == a.flat[0]).all():
+    if a.ndim and (a.size == 1 or (a == a.flat[0]).all()):
         return int(a.flat[0])
     if a.ndim == 2 and (a == a[:, :1]).all():
         a = a[:, 0]
@@ -240,7 +252,7 @@ def compact(array: npt.ArrayLike) -> Value:
 def compact_iterations(array: npt.ArrayLike) -> Value:
     """As `compact`, for an array whose first axis is the iteration."""
     a = np.asarray(array)
-    if (a == a[:1]).all():
+    if len(a) == 1 or (a == a[:1]).all():
         return compact(a[0])
     return _nested(a.tolist())
 

@@ -41,6 +41,12 @@ class Work:
 
 def work_of(instr: Instr, arch: Arch) -> Work:
     """What an instruction does on a machine."""
+    uses = (instr.acquires, instr.releases) if arch.lock_cycles else ()
+    periods = tuple(tuple(use.period for use in each) for each in uses)
+    return instr.kept(arch, ("work", periods), lambda: _work_of(instr, arch))
+
+
+def _work_of(instr: Instr, arch: Arch) -> Work:
     fields = Fields(instr, arch)
     if instr.spec.engine is Engine.COMP:
         return _compute(fields, arch)
