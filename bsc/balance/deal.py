@@ -16,7 +16,7 @@ import numpy as np
 
 from bsc.asm.program import IntArray
 from bsc.balance.links import Group, Links, Maker, Part
-from bsc.balance.refine import Inputs, Outputs, refined
+from bsc.balance.refine import Inputs, Outputs, refined, together
 from bsc.geometry import CHANNEL_GRANULE, ceil_div
 from bsc.tiling.channels import ChannelSplit
 from bsc.tiling.from_ir import layer_shape
@@ -65,12 +65,14 @@ def _refined(
     if links.arch.rows == 1:
         # Whatever the order, the only row has all blocks.
         return None
-    found = [_outputs(links, *each, unit, units) for each in made]
-    found += [_inputs(links, *each, unit, units) for each in read]
-    layers = [layer for layer in found if layer is not None]
+    outputs = [_outputs(links, *each, unit, units) for each in made]
+    inputs = [_inputs(links, *each, unit, units) for each in read]
+    makers = [layer for layer in outputs if layer is not None]
+    readers = [layer for layer in inputs if layer is not None]
     # A unit that is in two pieces at once has no place that another one could take.
-    if len(layers) < len(found):
+    if len(makers) < len(outputs) or len(readers) < len(inputs):
         return None
+    layers = [*makers, *together(readers)]
     if not any(np.ptp(layer.blocks, axis=0).any() for layer in layers):
         return None
     return refined(layers, units)

@@ -13,7 +13,7 @@ chunk's fullest piece gets fuller, so that the subvolume still fits the cores.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -103,18 +103,21 @@ class Outputs:
 class Inputs:
     """A layer that reads the units: `blocks` (units, passes, rows) in the order in which the
     units lie now, the chunk of each place, what other channels have (chunks, passes, rows),
-    and what a block costs."""
+    and what a block costs.  Or several such layers: `starts` are the first passes of each."""
 
     blocks: IntArray
     chunks: IntArray
     others: IntArray
     factor: float
+    starts: tuple[int, ...] = (0,)
 
     def __post_init__(self) -> None:
         self.sums = self.others.copy()
         np.add.at(self.sums, self.chunks, self.blocks)
-        self.limit: IntArray = self.sums.max(axis=(1, 2))
-        self.limit[1:] = self.limit.max()
+        fullest = np.maximum.reduceat(self.sums.max(axis=2), self.starts, axis=1)
+        fullest[1:] = fullest.max(axis=0)
+        passes = np.diff([*self.starts, self.sums.shape[1]])
+        self.limit: IntArray = np.repeat(fullest, passes, axis=1)
         self._summed()
 
     def _summed(self) -> None:
@@ -129,8 +132,8 @@ class Inputs:
         new_b = (self.left + self.blocks[a]).max(axis=2)
         after = new_a.sum(axis=1) + new_b.sum(axis=1)
         gain = (self.cost[chunk] + self.cost[self.chunks] - after).astype(np.float64)
-        worse = new_a.max(axis=1) > self.limit[chunk]
-        worse |= new_b.max(axis=1) > self.limit[self.chunks]
+        worse = (new_a > self.limit[chunk]).any(axis=1)
+        worse |= (new_b > self.limit[self.chunks]).any(axis=1)
         gain[worse] = -np.inf
         gain[self.chunks == chunk] = 0.0
         return gain * self.factor
@@ -142,6 +145,24 @@ class Inputs:
         self.sums[self.chunks[b]] -= change
         self.blocks[[a, b]] = self.blocks[[b, a]]
         self._summed()
+
+
+def together(layers: Iterable[Inputs]) -> list[Inputs]:
+    """Layers that read the units in the same chunks as one, as the pieces of a large layer
+    mostly do: each look at two units is then a look at all of them."""
+    alike: dict[object, list[Inputs]] = {}
+    for layer in layers:
+        chunks, _, rows = layer.others.shape
+        key = layer.chunks.tobytes(), chunks, rows, layer.factor
+        alike.setdefault(key, []).append(layer)
+    found: list[Inputs] = []
+    for group in alike.values():
+        ends = np.cumsum([layer.blocks.shape[1] for layer in group])
+        blocks = np.concatenate([layer.blocks for layer in group], axis=1)
+        others = np.concatenate([layer.others for layer in group], axis=1)
+        starts = (0, *ends[:-1].tolist())
+        found.append(Inputs(blocks, group[0].chunks, others, group[0].factor, starts))
+    return found
 
 
 def _without_each(sums: IntArray) -> IntArray:

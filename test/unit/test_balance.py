@@ -26,7 +26,7 @@ from xdsl.ir import Operation
 from bsc import oracle
 from bsc.arch import Arch, preset
 from bsc.asm.program import IntArray
-from bsc.balance.refine import Inputs, Outputs, refined
+from bsc.balance.refine import Inputs, Outputs, refined, together
 from bsc.dialects.machine import ARCH, ArchAttr, arch_of
 from bsc.dialects.network import Network
 from bsc.dialects.placement import Stationary, Subvolume, SubvolumeAttr
@@ -362,6 +362,31 @@ def test_gains_are_those_of_a_recount(
                 layer.sums.transpose(2, 0, 1) if isinstance(layer, Outputs) else layer.sums
             )
             np.testing.assert_array_equal(of_layer, pieces)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(0, 2**32 - 1))
+def test_layers_together_are_what_they_are_apart(seed: int):
+    rng = np.random.default_rng(seed)
+    chunks, rows, units = (int(n) for n in rng.integers(1, (4, 6, 10)))
+    places = [rng.integers(0, chunks, units) for _ in range(2)]
+    apart = [
+        Inputs(
+            rng.integers(0, 5, (units, passes, rows)),
+            places[int(rng.integers(2))],
+            rng.integers(0, 4, (chunks + int(rng.integers(2)), passes, rows)),
+            float(rng.integers(1, 3)),
+        )
+        for passes in rng.integers(1, 4, 6)
+    ]
+    layers = together(copy.deepcopy(apart))
+    for _ in range(3):
+        a, b = (int(n) for n in rng.integers(0, units, 2))
+        gains = [np.sum([layer.gains(a) for layer in some], axis=0) for some in (layers, apart)]
+        np.testing.assert_array_equal(*gains)
+        if gains[0][b] > -np.inf:
+            for layer in (*layers, *apart):
+                layer.swap(a, b)
 
 
 @settings(deadline=None, max_examples=60)
