@@ -12,7 +12,7 @@ from xdsl.ir import Block
 
 from bsc.dialects import qnn
 from bsc.dialects.qnn_attributes import EpilogueAttr, tensor
-from bsc.frontend.builder import nhwc
+from bsc.frontend.builder import ZERO_POINTS, nhwc
 from bsc.frontend.elementwise import requantized
 from bsc.frontend.graph import Constant, Node
 from bsc.frontend.host import hosted
@@ -140,6 +140,9 @@ def _without(zero: int, values: Array) -> Array:
     """Integers less their zero point: int8 if they can be."""
     if not zero and values.dtype != np.uint8:
         return values
+    if values.dtype == np.uint8 and zero == ZERO_POINTS["uint8"]:
+        # The highest bit changes: no wider copy of what may be hundreds of megabytes.
+        return (values ^ np.uint8(zero)).view(np.int8)
     wide = values.astype(np.int16) - zero
     narrow = wide.astype(np.int8)
     return narrow if np.array_equal(narrow, wide) else wide

@@ -155,6 +155,21 @@ def test_a_constant_for_each_channel(op_type: str, seed: int):
     assert_exact(b.model(b.quantize(b.node(op_type, inputs), dims, result)))
 
 
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_weight_of_uint8(seed: int):
+    """With a zero point of 128, and with others that leave int8; all numbers of either."""
+    b = QdqBuilder(seed)
+    channels, rows, cols = sizes(b, 20, 7, 7)
+    x = b.input((1, channels, rows, cols))
+    middle = 128 if seed % 2 else int(b.rng.integers(120, 128))
+    shape = (int(b.rng.integers(1, 20)), channels, 1, 1)
+    values = b.rng.integers(0, middle + 128, shape).astype(np.uint8)
+    zero = b.constant(np.array(middle, np.uint8))
+    weight = b.node("DequantizeLinear", [b.constant(values), b.scale(7), zero])
+    dims = (1, shape[0], rows, cols)
+    assert_exact(b.model(b.quantize(b.node("Conv", [x.name, weight]), dims, x.pos - 3)))
+
+
 @pytest.mark.parametrize("op_type", ["Add", "Sub"])
 @pytest.mark.parametrize("seed", SEEDS)
 def test_a_float_constant_for_each_channel(op_type: str, seed: int):
