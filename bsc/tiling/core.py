@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeAlias
 
 from bsc.arch import Arch
 from bsc.dialects.placement import Stationary, Subvolume
@@ -29,6 +30,10 @@ class CoreBuffer:
 
     addresses: tuple[int, ...]
     size: int
+
+
+Buffers: TypeAlias = dict[str, CoreBuffer]
+"""The buffers of a core by name."""
 
 
 def compute_window(source: Source) -> Window:
@@ -92,7 +97,7 @@ class CorePlan:
         element = self.layer.sources[source].element
         return rows * pixels * self.channels.loaded(source) * element
 
-    @property
+    @cached_property
     def outputs(self) -> int:
         """Numbers that the largest iteration of a core computes."""
         rows = max(stage.rows for stage in self.stages)
@@ -103,12 +108,12 @@ class CorePlan:
         """Bytes of int32 accumulators that wait for the next chunk of CIN."""
         return self.outputs * 4 if self.channels.chunk_count > 1 else 0
 
-    @property
+    @cached_property
     def sizes(self) -> dict[str, int]:
         """The bytes of one slot of each buffer: the least that the plan takes."""
         return {name: _aligned(size) for name, size, _ in self._streams}
 
-    def buffers(self, arch: Arch) -> dict[str, CoreBuffer] | None:
+    def buffers(self, arch: Arch) -> Buffers | None:
         """Where the buffers lie in the core, or None if they do not fit.
 
         A stream that is used more than once has a ping and a pong where there is room, the
@@ -117,23 +122,17 @@ class CorePlan:
         """
         if self.accumulator_bytes > arch.core_scratch_bytes:
             return None
-        wanted = self._streams
-        for doubled in self._doubled(wanted):
-            slots = [(name, size, 2 if name in doubled else 1) for name, size, _ in wanted]
-            if (fitted := _lay_out(slots, arch.core_data_bytes)) is not None:
+        sizes = self.sizes
+        room = arch.core_data_bytes - sum(sizes.values())
+        for doubled in self._doubled(self._streams) if room >= 0 else ():
+            if sum(sizes[name] for name in doubled) <= room:
                 break
         else:
             return None
+        fitted = self._lay_out(doubled)
         if self.accumulator_bytes:
             fitted["acc"] = CoreBuffer((arch.core_data_bytes,), self.accumulator_bytes)
         return fitted
-
-    def slots(self, arch: Arch) -> dict[str, int]:
-        """How many slots each buffer has; one each if they do not fit."""
-        found = self.buffers(arch)
-        return {
-            name: len(found[name].addresses) if found else 1 for name, _, _ in self._streams
-        }
 
     def _doubled(self, wanted: list[tuple[str, int, int]]) -> Iterator[set[str]]:
         """Which buffers get a second slot, the best choice first."""
@@ -144,6 +143,16 @@ class CorePlan:
         yield inputs
         yield often & {"out"}
         yield set()
+
+    def _lay_out(self, doubled: set[str]) -> Buffers:
+        """The buffers one after another."""
+        at, out = 0, Buffers()
+        for name, size, _ in self._streams:
+            slots = 2 if name in doubled else 1
+            aligned = self.sizes[name]
+            out[name] = CoreBuffer(tuple(at + i * aligned for i in range(slots)), size)
+            at += slots * aligned
+        return out
 
     @cached_property
     def _streams(self) -> list[tuple[str, int, int]]:
@@ -168,13 +177,3 @@ def source_name(index: int) -> str:
 
 def _aligned(size: int) -> int:
     return round_up(size, _ALIGN)
-
-
-def _lay_out(wanted: list[tuple[str, int, int]], limit: int) -> dict[str, CoreBuffer] | None:
-    """Buffers one after another, or None beyond `limit` bytes."""
-    at, out = 0, dict[str, CoreBuffer]()
-    for name, size, slots in wanted:
-        aligned = _aligned(size)
-        out[name] = CoreBuffer(tuple(at + i * aligned for i in range(slots)), size)
-        at += slots * aligned
-    return out if at <= limit else None

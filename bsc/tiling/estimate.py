@@ -26,9 +26,11 @@ from bsc.asm.packed import pieces_of
 from bsc.asm.program import IntArray
 from bsc.cost.rates import matrix_cycles
 from bsc.tiling.channels import ChannelSplit
-from bsc.tiling.core import CorePlan, source_name
+from bsc.tiling.core import Buffers, CorePlan, source_name
 
 Seconds = npt.NDArray[np.float64]
+
+_NONE: Seconds = np.zeros((1, 1, 1, 1))
 
 
 class Estimate:
@@ -39,9 +41,10 @@ class Estimate:
     a stage; where the passes are iterations themselves, the last axis has one entry.
     """
 
-    def __init__(self, plan: CorePlan, arch: Arch):
+    def __init__(self, plan: CorePlan, arch: Arch, buffers: Buffers):
+        """`buffers` are those of the plan."""
         self.plan, self.arch = plan, arch
-        self.slots = plan.slots(arch)
+        self.slots = {name: len(buffer.addresses) for name, buffer in buffers.items()}
         self.weights = weights_s(plan.channels, arch)
         self.columns = _distinct_columns(plan)
         self.tiles = list(plan.pixels.distinct)
@@ -101,7 +104,7 @@ class Estimate:
     def extra(self) -> Seconds:
         """Loads of the others, on the same channel."""
         rest = range(1, len(self.plan.layer.sources))
-        return sum((self._load(i) for i in rest), np.zeros(self.compute.shape))
+        return sum((self._load(i) for i in rest), _NONE)
 
     @cached_property
     def write(self) -> Seconds:

@@ -16,6 +16,7 @@ is chosen around them.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from functools import cache, partial
 from typing import NamedTuple
@@ -27,7 +28,7 @@ from bsc.dialects.placement import Stationary, Subvolume
 from bsc.geometry import ceil_div
 from bsc.tiling.bounds import ITERATION_S, OVERLAP_SHARE, STAGE_S, Bounds
 from bsc.tiling.channels import ChannelSplit, channel_granule, chunk_granule
-from bsc.tiling.core import CorePlan
+from bsc.tiling.core import Buffers, CorePlan
 from bsc.tiling.estimate import Estimate
 from bsc.tiling.fit import buffer_bytes, footprint
 from bsc.tiling.layer import LayerShape
@@ -76,9 +77,11 @@ class _Search:
             if best is not None and bound >= best[0]:
                 break
             plan = self._plan(candidate)
-            if plan.buffers(self.arch) is not None and self._fits_in(room, plan.channels):
-                timed = self._seconds(plan), candidate
-                best = timed if best is None else min(best, timed)
+            buffers = plan.buffers(self.arch)
+            if buffers is not None and self._fits_in(room, plan.channels):
+                seconds = self._seconds(plan, buffers, best[0] if best else math.inf)
+                if best is None or (seconds, candidate) < best:
+                    best = seconds, candidate
         return best[1] if best is not None else None
 
     def _fits_in(self, room: int | None, channels: ChannelSplit) -> bool:
@@ -86,10 +89,12 @@ class _Search:
         small subvolumes take a little more than those of one."""
         return room is None or max(channels.memtile_weights(self.arch)) <= room
 
-    def _seconds(self, plan: CorePlan) -> float:
-        """What the search makes small."""
-        time, (stages, iterations) = Estimate(plan, self.arch), plan.tasks
+    def _seconds(self, plan: CorePlan, buffers: Buffers, most: float) -> float:
+        """What the search makes small; infinite if it is surely more than `most`."""
+        time, (stages, iterations) = Estimate(plan, self.arch, buffers), plan.tasks
         tasks = stages * STAGE_S + iterations * ITERATION_S
+        if time.serial_s + tasks > most:
+            return math.inf
         return time.serial_s + OVERLAP_SHARE * time.overlap_s + tasks
 
     def _plan(self, sub: Subvolume) -> CorePlan:
