@@ -57,6 +57,8 @@ def open_session(
     options = _ort.SessionOptions()
     options.graph_optimization_level = getattr(_ort.GraphOptimizationLevel, level)
     options.log_severity_level = _SILENT
+    # A thread without work sleeps: the core has something better to do than to wait for it.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if optimized:
         options.optimized_model_filepath = optimized
     if external:
