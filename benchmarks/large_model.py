@@ -11,6 +11,7 @@ their peak, pages of mapped files are told apart: the kernel can take them back 
 from __future__ import annotations
 
 import argparse
+import resource
 import subprocess
 import sys
 import tempfile
@@ -119,24 +120,27 @@ def write_model(folder: Path, size: int, density: float) -> tuple[Path, int]:
 
 
 class Peak(NamedTuple):
-    """What a process took: the most bytes of all that it maps, the most of its own, seconds."""
+    """What a process took: the most bytes of all that it maps, the most of its own, seconds by
+    the clock and of the processor."""
 
     resident: int
     own: int
     seconds: float
+    cpu_s: float
 
     def line(self, what: str, weights: int) -> str:
         """The peak in words, beside the bytes of the weights."""
         own, resident = (f"{n / 2**20:,.0f} MB" for n in (self.own, self.resident))
         return (
-            f"{what}: {self.seconds:.0f} s, peak {own} ({self.own / weights:.2f} times the "
-            f"weights), with mapped files {resident} ({self.resident / weights:.2f} times)"
+            f"{what}: {self.seconds:.0f} s, {self.cpu_s:.0f} s of the processor, peak {own} "
+            f"({self.own / weights:.2f} times the weights), with mapped files {resident} "
+            f"({self.resident / weights:.2f} times)"
         )
 
 
 def peak_of(arguments: Sequence[str]) -> Peak:
     """The peak of `bsc` in a process of its own, looked at every few milliseconds."""
-    start, own, resident = time.perf_counter(), 0, 0
+    start, before, own, resident = time.perf_counter(), _cpu_s(), 0, 0
     command = [sys.executable, "-c", _COMMAND, *arguments]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
         status = Path(f"/proc/{process.pid}/status")
@@ -147,7 +151,13 @@ def peak_of(arguments: Sequence[str]) -> Peak:
             time.sleep(0.005)
     if process.returncode:
         raise SystemExit(f"bsc {arguments[0]} failed with exit code {process.returncode}")
-    return Peak(resident, own, time.perf_counter() - start)
+    return Peak(resident, own, time.perf_counter() - start, _cpu_s() - before)
+
+
+def _cpu_s() -> float:
+    """What processes that have ended took of the processor."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _bytes(fields: Mapping[str, str], name: str) -> int:
