@@ -18,7 +18,10 @@ from bsc.arch import Arch
 
 
 def assert_all_agree(network: Callable[[int], onnx.ModelProto], seeds: range) -> None:
-    """Every network compiles for its machine, or at least for one with more memory."""
+    """Every network compiles for its machine, or at least for one with more memory.
+
+    Seed 6 splits whatever can be split, which takes as long as ten others: one network has it.
+    """
     for seed in seeds:
         model = network(seed)
         outcome = outcome_of(model, random_arch(seed), random_specs(seed))
@@ -81,7 +84,7 @@ def bent(seed: int) -> onnx.ModelProto:
     return b.model(b.conv(x, 9, (3, 3), strides=(2, 1), pads=(1, 1, 1, 1)))
 
 
-@pytest.mark.parametrize("seeds", [range(0, 5), range(5, 10)])
+@pytest.mark.parametrize("seeds", [range(0, 5), range(7, 12)])
 def test_functions_of_one_number(seeds: range):
     assert_all_agree(bent, seeds)
 
@@ -102,7 +105,7 @@ def enlarged(seed: int) -> onnx.ModelProto:
     return b.model(b.conv(y, 9, (3, 3), pads=(1, 1, 1, 1)))
 
 
-@pytest.mark.parametrize("seeds", [range(0, 5), range(5, 10)])
+@pytest.mark.parametrize("seeds", [range(0, 5), range(7, 12)])
 def test_resized_to_the_nearest_pixel(seeds: range):
     assert_all_agree(enlarged, seeds)
 
