@@ -17,7 +17,7 @@ from bsc.arch import Arch
 from bsc.dialects.machine import arch_around
 from bsc.dialects.placement import Memory, Spread, SpreadAxis, Subvolume, place_of
 from bsc.dialects.qnn_attributes import shape_of
-from bsc.geometry import stored_channels
+from bsc.geometry import CHANNEL_GRANULE, stored_channels
 
 
 def verify_pieces(op: Operation, name: str, spread: Spread, kind: str) -> None:
@@ -34,9 +34,9 @@ def verify_pieces(op: Operation, name: str, spread: Spread, kind: str) -> None:
 
 def verify_covers(name: str, spread: Spread, size: int) -> None:
     """The pieces of a spread reach to the end of what is spread."""
-    # Channels may be spread in blocks, the last of which reaches beyond the last channel.
-    beyond = spread.axis is SpreadAxis.W and spread.bounds[-1] > size
-    if spread.bounds[-1] < size or beyond:
+    # The last channels of a tensor fill up its granule, which may begin in another part of it.
+    most = size if spread.axis is SpreadAxis.W else size + CHANNEL_GRANULE - 1
+    if not size <= spread.bounds[-1] <= most:
         raise VerifyException(
             f"{name}: boundaries end at {spread.bounds[-1]}, "
             f"{spread.axis.value.upper()} is {size}"

@@ -92,6 +92,11 @@ class WeightedOp(ComputeOp):
         raise NotImplementedError
 
     def verify_operands(self) -> None:
+        for name, value in (("partial sum", self.partial), ("residual", self.residual)):
+            if value is not None and (shape := shape_of(value.type)) != self.shape:
+                raise VerifyException(
+                    f"the {name} has the shape of the output, {self.shape}, not {shape}"
+                )
         partials = [v for v in (self.partial,) if v is not None]
         if self.yields_partial_sum:
             partials.append(self.result)

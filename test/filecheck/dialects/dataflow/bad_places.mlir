@@ -78,3 +78,10 @@ module attributes {bsc.arch = #dataflow.arch<"small", "paper-4x4", {memtile_byte
 %x = "test.op"() : () -> tensor<1x8x8x8xi8, #qnn.pos<5>>
 %y = dataflow.to_memtile %x {dataflow.place = #dataflow.place<memtile 0x0, w [65535, 2, 4, 6, 8]>}
    : tensor<1x8x8x8xi8, #qnn.pos<5>>
+
+// -----
+
+// CHECK: Operation does not verify: place: boundaries end at 2147483648, C is 8
+%x = "test.op"() : () -> tensor<1x1x1x8xi8, #qnn.pos<5>>
+%y = dataflow.to_memtile %x {dataflow.place = #dataflow.place<memtile 0x0, c [0, 8, 8, 8, 2147483648]>}
+   : tensor<1x1x1x8xi8, #qnn.pos<5>>

@@ -53,3 +53,19 @@ module attributes {bsc.arch = #dataflow.arch<"paper-3x2">} {
 %x = "test.op"() : () -> tensor<1x14x14x16xi8, #qnn.pos<5>>
 %y = qnn.requantize %x {columns = #dataflow.spread<w [0, 4, 8, 12, 65535]>}
    : (tensor<1x14x14x16xi8, #qnn.pos<5>>) -> tensor<1x14x14x16xi8, #qnn.pos<5>>
+
+// -----
+
+// Channels end within a granule of the last one, as those of a part of a tensor may fill up
+// the granule of the whole.
+// CHECK: Operation does not verify: rows: boundaries end at 24, C is 16
+%x = "test.op"() : () -> tensor<1x14x14x16xi8, #qnn.pos<5>>
+%y = qnn.requantize %x {rows = #dataflow.spread<c [0, 8, 16, 24, 24]>}
+   : (tensor<1x14x14x16xi8, #qnn.pos<5>>) -> tensor<1x14x14x16xi8, #qnn.pos<5>>
+
+// -----
+
+// CHECK: Operation does not verify: columns: boundaries end at 65536, C is 16
+%x = "test.op"() : () -> tensor<1x4x4x16xi8, #qnn.pos<5>>
+%y = qnn.global_avg_pool %x {columns = #dataflow.spread<c [0, 8, 16, 16, 65536]>}
+   : (tensor<1x4x4x16xi8, #qnn.pos<5>>) -> tensor<1x1x1x16xi8, #qnn.pos<5>>
