@@ -7,6 +7,9 @@ onnxruntime computes with float32, step by step, and its last bits could decide 
 the same steps are taken in float32 as well; of Sigmoid and Tanh, which each library computes
 in a way of its own, no element may be closer to the middle between two integers than such a
 library may be wrong.  A table of which that does not hold is no table.
+
+Sums, products and quotients that a model spells out (`bsc.frontend.arithmetic`) are what
+float32 makes of them: IEEE 754 leaves no choice.
 """
 
 from __future__ import annotations
@@ -40,8 +43,17 @@ class Ambiguous(Exception):
         self.input = input
 
 
+class Undefined(Exception):
+    """A function has no finite value somewhere."""
+
+
 class Curve(ABC):
     """A function: its exact value, and what a library that computes in float32 may have."""
+
+    @property
+    def certain(self) -> bool:
+        """Whether float32 arithmetic has but one result, which then is the value."""
+        return False
 
     @abstractmethod
     def exact(self, x: Fraction) -> Fraction:
@@ -58,8 +70,10 @@ class Curve(ABC):
     def table(self, pos_in: int, pos_out: int) -> list[int]:
         """The element of index q + 128 is the function of q * 2^-pos_in, at `pos_out`.
 
-        Raises Ambiguous if float32 arithmetic may have another one.
+        Raises Ambiguous if float32 arithmetic may have another one, Undefined if it has none.
         """
+        if self.certain:
+            return self._as_float32_has_it(pos_in, pos_out)
         unit, scale = Fraction(2) ** -pos_in, Fraction(2) ** pos_out
         table: list[int] = []
         for q in _INPUTS:
@@ -67,13 +81,19 @@ class Curve(ABC):
             table.append(_rounded(value * scale))
             if _rounded((value - slack) * scale) != _rounded((value + slack) * scale):
                 raise Ambiguous(q)
-        floats = self.floats(np.ldexp(np.array(_INPUTS, np.float32), -pos_in))
-        if floats is not None:
-            integers = np.rint(np.ldexp(floats, pos_out)).clip(INT8_MIN, INT8_MAX)
-            for q, element, other in zip(_INPUTS, table, integers.tolist(), strict=True):
+        if self.floats(np.zeros(1, np.float32)) is not None:
+            others = self._as_float32_has_it(pos_in, pos_out)
+            for q, element, other in zip(_INPUTS, table, others, strict=True):
                 if element != other:
                     raise Ambiguous(q)
         return table
+
+    def _as_float32_has_it(self, pos_in: int, pos_out: int) -> list[int]:
+        floats = self.floats(np.ldexp(np.array(_INPUTS, np.float32), -pos_in))
+        if floats is None or not np.isfinite(floats).all():
+            raise Undefined
+        scaled = np.rint(np.ldexp(floats.astype(np.float64), pos_out))
+        return [int(n) for n in scaled.clip(INT8_MIN, INT8_MAX).tolist()]
 
 
 def _rounded(value: Fraction) -> int:
@@ -150,38 +170,3 @@ def _sigmoid(x: Fraction) -> Fraction:
         context.prec = 50
         power = (-decimal.Decimal(near.numerator) / near.denominator).exp()
         return Fraction(1 / (1 + power))
-
-
-@dataclass(frozen=True)
-class Times(Curve):
-    """A function times a constant."""
-
-    curve: Curve
-    factor: float
-
-    def exact(self, x: Fraction) -> Fraction:
-        return self.curve.exact(x) * meant(self.factor)
-
-    def floats(self, x: Floats) -> Floats | None:
-        floats = self.curve.floats(x)
-        return None if floats is None else floats * np.float32(self.factor)
-
-    def slack(self, x: Fraction) -> Fraction:
-        return self.curve.slack(x) * abs(meant(self.factor))
-
-
-@dataclass(frozen=True)
-class TimesInput(Curve):
-    """A function times what it is a function of: HardSwish, of HardSigmoid."""
-
-    curve: Curve
-
-    def exact(self, x: Fraction) -> Fraction:
-        return self.curve.exact(x) * x
-
-    def floats(self, x: Floats) -> Floats | None:
-        floats = self.curve.floats(x)
-        return None if floats is None else floats * x
-
-    def slack(self, x: Fraction) -> Fraction:
-        return self.curve.slack(x) * abs(x)

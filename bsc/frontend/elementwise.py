@@ -15,15 +15,17 @@ from xdsl.dialects.builtin import TensorType
 
 from bsc.dialects import qnn
 from bsc.dialects.qnn_attributes import EpilogueAttr
+from bsc.frontend.arithmetic import Itself
 from bsc.frontend.broadcast import paired
 from bsc.frontend.graph import Constant, Node
+from bsc.frontend.host import hosted, why_not
 from bsc.frontend.linear import scaled_channels
 from bsc.frontend.moves import straight
 from bsc.frontend.offsets import offset
 from bsc.frontend.problems import Refusal, quoted
 from bsc.frontend.registry import Args, State, activation, argument, constant, imports
-from bsc.frontend.tables import times_input
-from bsc.frontend.values import Exact, Scaled, Tensor, Value
+from bsc.frontend.tables import arithmetic, combined, number_of
+from bsc.frontend.values import Exact, Function, Scaled, Tensor, Value
 from bsc.frontend.views import View
 from bsc.numerics import INT32_LIMIT
 
@@ -34,7 +36,7 @@ def requantized(node: Node, x: Tensor) -> Exact:
     def make(type: TensorType, epilogue: EpilogueAttr | None) -> qnn.RequantizeOp:
         return qnn.RequantizeOp(x.value, type, epilogue)
 
-    return Exact(node, x.view, make, whole=x.pos)
+    return Exact(node, x.view, make, whole=x.pos, function=Function(x, Itself()))
 
 
 def _operand(state: State, node: Node, args: Args) -> Exact:
@@ -66,6 +68,17 @@ def clip(state: State, node: Node, args: Args) -> Value:
     return operand.clipped(lo, hi)
 
 
+@imports("Max", "Min")
+def extreme(state: State, node: Node, args: Args) -> Value:
+    """The larger or the smaller of x and a constant: a clip at one end."""
+    for index, other in ((0, 1), (1, 0)) if len(args) == 2 else ():
+        number, value = number_of(argument(args, other)), argument(args, index)
+        if number is not None and isinstance(value, Tensor | Exact):
+            lo, hi = (number, math.inf) if node.op_type == "Max" else (-math.inf, number)
+            return _operand(state, node, [value]).clipped(lo, hi)
+    return hosted(state, node, args, why_not(node.op_type))
+
+
 def _clipped(state: State, node: Node, args: Args, value: Constant) -> Constant:
     """A constant between two constants of its type, as Brevitas has weights."""
     if value.array is None or value.type not in ("int8", "uint8"):
@@ -95,6 +108,11 @@ def _limit(node: Node, args: Args, index: int, key: str) -> float | None:
     return float(array.flat[0])
 
 
+def _step(node: Node, args: Args, exact: Exact) -> Exact:
+    """A sum or product, which may be a step of a table as well."""
+    return replace(exact, function=arithmetic(node, args))
+
+
 def _all_of_it(state: State, node: Node, args: Args, index: int) -> Tensor:
     """Input `index`, which is to meet a constant; a part of a feature map is moved."""
     x = activation(state, node, args, index)
@@ -105,15 +123,18 @@ def _all_of_it(state: State, node: Node, args: Args, index: int) -> Tensor:
 @imports("Add")
 def add(state: State, node: Node, args: Args) -> Value:
     """Two activations, or one and a constant for each channel."""
+    if (table := combined(state, node, args)) is not None:
+        return table
     for i, other in ((0, argument(args, 1)), (1, argument(args, 0))):
         one = argument(args, i)
         if isinstance(one, Exact) and one.biased and isinstance(other, Scaled):
             return one.biased(other)
         if isinstance(other, Scaled):
             x = _all_of_it(state, node, args, i)
-            return scaled_channels(state, node, x, 1, other)
+            return _step(node, args, scaled_channels(state, node, x, 1, other))
         if isinstance(other, Constant):
-            return offset(state, node, _all_of_it(state, node, args, i), 1, other, 1)
+            x = _all_of_it(state, node, args, i)
+            return _step(node, args, offset(state, node, x, 1, other, 1))
     a, b = _equals(state, node, args)
     bound = 128 * (1 + (1 << abs(a.pos - b.pos)))
     if bound >= INT32_LIMIT:
@@ -125,32 +146,34 @@ def add(state: State, node: Node, args: Args) -> Value:
     def make(type: TensorType, epilogue: EpilogueAttr | None) -> qnn.AddOp:
         return qnn.AddOp(a.value, b.value, type, epilogue)
 
-    return Exact(node, a.view, make, bound)
+    return _step(node, args, Exact(node, a.view, make, bound))
 
 
 @imports("Sub")
 def sub(state: State, node: Node, args: Args) -> Value:
     """An activation less a number for each channel, or the other way round."""
+    if (table := combined(state, node, args)) is not None:
+        return table
     for i, (other, sign) in enumerate(((argument(args, 1), 1), (argument(args, 0), -1))):
         if isinstance(other, Scaled):
             x = _all_of_it(state, node, args, i)
             negative = replace(other, array=-sign * other.array.astype(np.int64))
-            return scaled_channels(state, node, x, sign, negative)
+            return _step(node, args, scaled_channels(state, node, x, sign, negative))
         if isinstance(other, Constant):
             x = _all_of_it(state, node, args, i)
-            return offset(state, node, x, sign, other, -sign)
+            return _step(node, args, offset(state, node, x, sign, other, -sign))
     raise Refusal("subtracts one activation from another: only a constant is accepted")
 
 
 @imports("Mul")
 def mul(state: State, node: Node, args: Args) -> Value:
     """Two activations, or one and a constant for each channel."""
-    if (product := times_input(state, node, args)) is not None:
-        return product
+    if (table := combined(state, node, args)) is not None:
+        return table
     for i, other in ((0, argument(args, 1)), (1, argument(args, 0))):
         if isinstance(other, Scaled):
             x = _all_of_it(state, node, args, i)
-            return scaled_channels(state, node, x, other, None)
+            return _step(node, args, scaled_channels(state, node, x, other, None))
         if isinstance(other, Constant):
             return _times(state, node, argument(args, i), other, node.inputs[1 - i])
     a, b = _equals(state, node, args)
@@ -158,7 +181,7 @@ def mul(state: State, node: Node, args: Args) -> Value:
     def make(type: TensorType, epilogue: EpilogueAttr | None) -> qnn.MulOp:
         return qnn.MulOp(a.value, b.value, type, epilogue)
 
-    return Exact(node, a.view, make, 128 * 128)
+    return _step(node, args, Exact(node, a.view, make, 128 * 128))
 
 
 def _times(state: State, node: Node, value: Value | None, factor: Constant, name: str) -> Exact:

@@ -19,6 +19,7 @@ from xdsl.ir import SSAValue
 
 from bsc.dialects.qnn_attributes import EpilogueAttr, position_of, shape_of
 from bsc.dialects.qnn_base import ComputeOp, Shape
+from bsc.frontend.curves import Curve
 from bsc.frontend.graph import Constant, Dims, Node
 from bsc.frontend.problems import Refusal
 from bsc.frontend.tensors import Array
@@ -117,6 +118,13 @@ class Tensor:
         return position_of(self.value.type)
 
 
+class Function(NamedTuple):
+    """What the elements of something are a function of: those of `x`."""
+
+    x: Tensor
+    curve: Curve
+
+
 class Weights(NamedTuple):
     """What a product multiplies by and adds: COUT x KH x KW x CIN, and the positions."""
 
@@ -138,7 +146,8 @@ class Exact:
     `scaled`, on means, multiplies by a constant.  `bound` is
     the largest magnitude, as an integer, that occurs before the rounding; 0 if nothing is
     added up.  `whole` is a position at which the elements are int8 without any rounding, if
-    there is one.  `weights` are those of products.  `padded` is what a Pad puts zeros around,
+    there is one.  `weights` are those of products.  `function` is what the elements are, but
+    for the bounds, if each comes from one number.  `padded` is what a Pad puts zeros around,
     seen as N, C, H, W, and how many.
     """
 
@@ -152,6 +161,7 @@ class Exact:
     biased: Callable[[Scaled], Exact] | None = None
     scaled: Callable[[float], Exact] | None = None
     weights: Weights | None = None
+    function: Function | None = None
     padded: tuple[Tensor, tuple[int, int, int, int]] | None = None
 
     @property

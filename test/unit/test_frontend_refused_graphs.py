@@ -122,7 +122,7 @@ def concat_of_rows(net: Net):
 # Operators that nobody has -------------------------------------------------------------
 
 
-@refused(r"\(Cnv\): operator Cnv is not supported, it is none of ONNX; these are: Add, ")
+@refused(r"\(Cnv\): operator Cnv is not supported, it is none of ONNX; these are: Abs, Add, ")
 def a_misspelt_operator(net: Net):
     before(net, "MaxPool", operator("Cnv"))
 
@@ -284,12 +284,12 @@ def a_constant_of_an_enormous_shape(net: Net):
     bomb(net, "ConstantOfShape", HUGE)
 
 
-@refused(r"node 'bomb' \(Expand\): operator Expand is not supported here")
+@refused(r"node 'bomb' \(Expand\): has 2\d{16} elements in .*: at most 2147483647 are")
 def a_constant_that_is_expanded(net: Net):
     bomb(net, "Expand", np.ones(1, np.int8), HUGE)
 
 
-@refused(r"node 'bomb' \(Tile\): operator Tile is not supported here")
+@refused(r"node 'bomb' \(Tile\): has 2\d{16} elements in .*: at most 2147483647 are")
 def a_constant_that_is_tiled(net: Net):
     bomb(net, "Tile", np.ones((1, 1, 1, 1), np.int8), HUGE)
 

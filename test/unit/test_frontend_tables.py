@@ -15,6 +15,7 @@ from qdq_models import Array, QdqBuilder, Signal
 from bsc.dialects import qnn
 from bsc.errors import ModelError
 from bsc.frontend import import_onnx
+from bsc.frontend.arithmetic import Arithmetic, Itself, Number
 from bsc.frontend.curves import (
     Ambiguous,
     Curve,
@@ -22,8 +23,6 @@ from bsc.frontend.curves import (
     LeakyRelu,
     Sigmoid,
     Tanh,
-    Times,
-    TimesInput,
     meant,
 )
 from bsc.sessions import open_session
@@ -32,23 +31,29 @@ POSITIONS = range(-1, 10)
 DPU = 8193 / 8192
 """What Quark multiplies a HardSigmoid by."""
 
+
+def times_input(curve: Curve) -> Curve:
+    """What HardSwish is, of HardSigmoid."""
+    return Arithmetic("Mul", curve, Itself())
+
+
 _CURVES: list[tuple[Curve, list[tuple[str, dict[str, Any]]]]] = [
     (HardSigmoid(0.2, 0.5), [("HardSigmoid", {})]),
     (HardSigmoid(1 / 6, 0.5), [("HardSigmoid", {"alpha": 1 / 6})]),
     (HardSigmoid(0.1, 0.4), [("HardSigmoid", {"alpha": 0.1, "beta": 0.4})]),
     (
-        Times(HardSigmoid(1 / 6, 0.5), DPU),
+        Arithmetic("Mul", HardSigmoid(1 / 6, 0.5), Number(DPU)),
         [("HardSigmoid", {"alpha": 1 / 6}), ("Mul", {"by": DPU})],
     ),
-    (TimesInput(HardSigmoid(1 / 6, 0.5)), [("HardSwish", {})]),
-    (TimesInput(HardSigmoid(1 / 6, 0.5)), [("HardSigmoid", {"alpha": 1 / 6}), ("Mul", {})]),
+    (times_input(HardSigmoid(1 / 6, 0.5)), [("HardSwish", {})]),
+    (times_input(HardSigmoid(1 / 6, 0.5)), [("HardSigmoid", {"alpha": 1 / 6}), ("Mul", {})]),
     (LeakyRelu(0.01), [("LeakyRelu", {})]),
     (LeakyRelu(0.1), [("LeakyRelu", {"alpha": 0.1})]),
     (LeakyRelu(0.3), [("LeakyRelu", {"alpha": 0.3})]),
     (LeakyRelu(0.25), [("PRelu", {"by": 0.25})]),
     (Sigmoid(), [("Sigmoid", {})]),
     (Tanh(), [("Tanh", {})]),
-    (TimesInput(Sigmoid()), [("Sigmoid", {}), ("Mul", {})]),
+    (times_input(Sigmoid()), [("Sigmoid", {}), ("Mul", {})]),
 ]
 
 
