@@ -76,7 +76,7 @@ STANDS_ON = {
         "sessions",
     },
     "oracle": {"numerics", "geometry", "errors", "sessions"},
-    "prepare": {"errors", "sessions"},
+    "prepare": {"errors", "sessions", "suggest"},
 }
 """All that some parts may reach, on whatever way."""
 
