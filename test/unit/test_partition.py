@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from model_mutations import mutated
 from onnx import TensorProto, helper
 from onnx.external_data_helper import set_external_data
 from test_prepare import Net
@@ -240,3 +241,24 @@ def test_problems_of_all_parts_are_told_at_once(seed: int):
             assert facts.report.where == "host"
         elif facts.report.name in names:
             assert facts.report.where == "refused"
+
+
+def whatever_is_said(path: Path) -> tuple[str, ...]:
+    """The problems of a file, whether it can be explained or not."""
+    try:
+        return explain(path).problems
+    except bsc.ModelError as e:
+        return e.problems
+
+
+def test_any_file_is_cut_or_refused(tmp_path: Path):
+    """As test_frontend_fuzz.py, for models that are cut."""
+    contents = [random_network(seed)[0].SerializeToString() for seed in SEEDS]
+    path, refused, count = tmp_path / "m.onnx", 0, 60
+    for seed in range(count):
+        rng = random.Random(seed)
+        path.write_bytes(mutated(rng, rng.choice(contents)))
+        found = whatever_is_said(path)
+        refused += bool(found)
+        assert all(line.isprintable() for line in found)
+    assert 0 < refused < count
