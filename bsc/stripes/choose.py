@@ -72,15 +72,16 @@ def choose(network: Network, chains: Chains, arch: Arch, modes: Sequence[bool]) 
     for last in range(len(chains.steps)):
         alone = best[last]
         top: tuple[float, list[Choice]] | None = None
-        # The longest first, which save most; of equals the shortest is taken.
-        for first in reversed([*chains.ending_at(last, _LONGEST)]):
+        least = dict.fromkeys(modes, 1)
+        # The shortest first, which is taken of equals.
+        for first in chains.ending_at(last, _LONGEST):
             saved, before = best[first]
             traffic = costs.traffic_s(first, last)
             # A chain costs something: it saves no more than its traffic.
             if saved + traffic < max(alone[0], top[0] if top else 0.0):
                 continue
-            choice = costs.choice(first, last, traffic, modes)
-            if choice is not None and (top is None or saved + choice.saved_s >= top[0]):
+            choice = costs.choice(first, last, traffic, least)
+            if choice is not None and (top is None or saved + choice.saved_s > top[0]):
                 top = saved + choice.saved_s, [*before, choice]
         best.append(top if top is not None and top[0] > alone[0] else alone)
     return [(choice.chain, choice.stripes) for choice in best[-1][1]]
@@ -104,15 +105,22 @@ class Costs:
         return parts_of_height(self.layers[step], self.arch)
 
     def choice(
-        self, first: int, last: int, saved: float, modes: Sequence[bool]
+        self, first: int, last: int, saved: float, least: dict[bool, int]
     ) -> Choice | None:
         """The steps as a chain, in as few stripes as fit; None if it saves nothing.  `saved`
-        are the seconds of its traffic."""
+        are the seconds of its traffic.
+
+        `least` are by mode the stripes that the next shorter chain to the same last step
+        takes, and becomes those of this one: a longer one holds more, and takes no fewer.
+        """
         if not saved:
             return None
         chain, found = self.chains.chain(first, last), list[Choice]()
-        for keep in modes:
-            stripes = self.fewest(chain, first, keep)
+        for keep, count in least.items():
+            if not keep and saved <= self._reloads_s(chain, first, count):
+                continue
+            stripes = self.fewest(chain, first, keep, count)
+            least[keep] = chain.height + 1 if stripes is None else len(stripes)
             if stripes is not None:
                 found.append(
                     Choice(chain, stripes, saved - self.extra_s(chain, first, stripes))
@@ -136,14 +144,18 @@ class Costs:
 
     # How many stripes --------------------------------------------------------------------
 
-    def fewest(self, chain: Chain, first: int, keep: bool) -> list[Stripe] | None:
-        """The stripes of a chain, as few as fit; None if not even single rows do."""
-        low, high, best = 1, chain.height, None
+    def fewest(
+        self, chain: Chain, first: int, keep: bool, least: int = 1
+    ) -> list[Stripe] | None:
+        """The stripes of a chain, as few as fit but no fewer than `least`; None if not even
+        single rows do."""
+        low, high, most, best = least, chain.height, least, None
         while low <= high:
-            count = (low + high) // 2
+            # A few are mostly enough, and soon tried; after that the middle.
+            count = min(most, (low + high) // 2)
             stripes = stripes_of(chain, sorted(set(cut(chain.height, count))), keep)
             if stripes is not None and not self.fit(chain, first, stripes):
-                low = count + 1
+                low, most = count + 1, 2 * count
                 continue
             # What reads only padding is too thin: it may still do with fewer stripes.
             best, high = stripes or best, count - 1
@@ -207,6 +219,14 @@ class Costs:
         return self.layers[storage.writes[0].step]
 
     # What stripes cost -------------------------------------------------------------------
+
+    def _reloads_s(self, chain: Chain, first: int, count: int) -> float:
+        """The least seconds for weights that come again, if `count` stripes compute all that
+        they need."""
+        return sum(
+            max(0, count - self.parts(step)) * self._weights_s(self.layers[step])
+            for step in range(first, first + len(chain.steps))
+        )
 
     def extra_s(self, chain: Chain, first: int, stripes: list[Stripe]) -> float:
         """Seconds for rows that are computed again or copied, and weights that come again."""
