@@ -31,6 +31,7 @@ from bsc.suggest import did_you_mean
 NAMED_PIPELINES: Mapping[str, tuple[str, ...]] = {
     # From quantized tensors down to locked, costed dataflow.
     "bsc-compile": (
+        "drop-unread",
         "fuse-epilogue",
         "detect-block-sparsity",
         "split-window",

@@ -17,6 +17,7 @@ from xdsl.utils.target import Target
 
 PASS_NAMES = (
     "set-arch",
+    "drop-unread",
     "fuse-epilogue",
     "detect-block-sparsity",
     "split-window",

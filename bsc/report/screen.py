@@ -40,7 +40,7 @@ def print_compiled(compiled: Compiled, path: Path, spent_s: float | None = None)
         *time_lines(compiled.cost),
         *host_lines(compiled.nodes),
         *block_lines(blocks_of(compiled.module)),
-        f"{plural(len(compiled.elided), 'tensor')} of the model elided by fusion or in stripes "
+        f"{plural(len(compiled.elided), 'tensor')} elided: fused, in stripes, or unread "
         "(listed in program.asm)",
         f"{path}: compiled for {compiled.arch.name}{spent}",
     )

@@ -91,7 +91,7 @@ def test_resolve(text: str, expected: ModulePass):
             "pipeline 'note note', column 5: Expected a comma or pass arguments here",
         ),
         ("bsc-compile{a=1}", "in the pipeline bsc-compile: it takes no options"),
-        ("bsc-compile", "in the pipeline bsc-compile: unknown pass 'fuse-epilogue'"),
+        ("bsc-compile", "in the pipeline bsc-compile: unknown pass 'drop-unread'"),
     ],
 )
 def test_mistakes(text: str, message: str):
