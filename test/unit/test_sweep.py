@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import fields
 from importlib import import_module
 from io import StringIO
@@ -85,6 +86,17 @@ def run(folder: Path, capsys: pytest.CaptureFixture[str]) -> Bsc:
     return call
 
 
+@pytest.fixture
+def here(run: Bsc, threads: Workers, monkeypatch: pytest.MonkeyPatch) -> Bsc:
+    """The same without a process, for tests of what is done with the cells."""
+
+    def workers_here(count: int) -> AbstractContextManager[Workers]:
+        return nullcontext(threads)
+
+    monkeypatch.setattr("bsc.sweep.local_workers", workers_here)
+    return run
+
+
 def table() -> list[dict[str, Any]]:
     return json.loads(Path("table.json").read_text())
 
@@ -118,30 +130,30 @@ def test_rows_are_what_the_compiler_says(run: Bsc):
     assert not list(rows)
 
 
-def test_one_timing_and_what_is_known(run: Bsc):
+def test_one_timing_and_what_is_known(here: Bsc):
     argv = ("--models", "dense.onnx", "--arch", ",".join(ARCHS), "--timing", "serial")
-    assert run(*argv)[0] == 0
+    assert here(*argv)[0] == 0
     first = table()
     assert [row["timing"] for row in first] == ["serial", "serial"]
-    code, out, err = run(*argv, "--arch", ",".join((*ARCHS, "paper-2x1")))
+    code, out, err = here(*argv, "--arch", ",".join((*ARCHS, "paper-2x1")))
     assert (code, err) == (0, "")
     assert "3 rows, 3 cells, 2 of them known before" in out
     assert table()[:2] == first
 
 
-def test_checked_cells_are_run_and_kept_as_such(run: Bsc):
+def test_checked_cells_are_run_and_kept_as_such(here: Bsc):
     argv = ("--models", "dense.onnx,sparse.onnx", "--timing", "serial")
-    assert run(*argv)[0] == 0
+    assert here(*argv)[0] == 0
     models = (residual_network(), residual_network(sparse=True))
     nodes = [node.op_type for model in models for node in model.graph.node]
     tensors = nodes.count("QuantizeLinear")
     for known in ("", ", 2 of them known before"):
-        code, out, err = run(*argv, "--check")
+        code, out, err = here(*argv, "--check")
         assert (code, err) == (0, "")
         assert f"2 rows, 2 cells{known}, in " in out
         assert f"{tensors} quantized tensors equal to onnxruntime's" in out.splitlines()[-1]
     # What was not asked for is not said.
-    assert "quantized tensors" not in run(*argv)[1]
+    assert "quantized tensors" not in here(*argv)[1]
 
 
 def test_a_cell_with_a_wrong_value_is_a_failure(
@@ -163,9 +175,9 @@ def test_a_cell_with_a_wrong_value_is_a_failure(
     assert sweep(cells, Cache(Path("cache")), threads, threads).failures == {}
 
 
-def test_a_cell_that_fails_is_a_row(run: Bsc):
+def test_a_cell_that_fails_is_a_row(here: Bsc):
     Path("tiny.toml").write_text(TOO_SMALL)
-    code, out, err = run("--models", "dense.onnx", "--arch", "paper-1x2,tiny.toml")
+    code, out, err = here("--models", "dense.onnx", "--arch", "paper-1x2,tiny.toml")
     assert code == 1
     failed = [row for row in table() if row["error"] is not None]
     assert [(row["arch"], row["timing"]) for row in failed] == [
@@ -183,7 +195,7 @@ def test_a_cell_that_fails_is_a_row(run: Bsc):
     # It is tried again; the other is known.
     assert (
         "1 of them known before"
-        in run("--models", "dense.onnx", "--arch", "tiny.toml,paper-1x2")[1]
+        in here("--models", "dense.onnx", "--arch", "tiny.toml,paper-1x2")[1]
     )
 
 
