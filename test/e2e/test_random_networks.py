@@ -3,8 +3,8 @@
 Every tensor that a program makes equals onnxruntime's, the others are listed as elided.
 A network may be refused for one reason only: a layer needs more memory than there is, which
 the message shows in bytes.  In event order, under nominal and random timing, the outputs are
-the same and every read sees the write that text order gives it; under 5 or 20 random timings
-all that depends on each other keeps its order, and where it says so the values move as well.
+the same and every read sees the write that text order gives it; under 20 random timings all
+that depends on each other keeps its order, and where it says so the values move as well.
 `benchmarks/random_networks.py` runs as many seeds as one likes.
 """
 
@@ -24,9 +24,6 @@ GROUP = 8
 
 TIMINGS = range(20)
 """Random timings of each program."""
-
-FEW_TIMINGS = TIMINGS[:5]
-"""Those for programs that are long because they are cut into more pieces than fit."""
 
 WITH_VALUES = range(1)
 """Those for which the values are computed as well, where time is short."""
@@ -104,7 +101,7 @@ def test_blocks_and_splits_of_any_size(seeds: range):
             random_arch(seed),
             specs,
             timing_seeds=WITH_VALUES,
-            order_seeds=FEW_TIMINGS,
+            order_seeds=TIMINGS,
         )
         assert outcome.kind != "wrong", f"seed {seed}, {specs}: {outcome.reason}"
         if outcome.kind == "refused":
