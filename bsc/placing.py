@@ -28,8 +28,7 @@ from bsc.dialects.slices import Box, extract, name_of
 from bsc.geometry import Window, round_up, stored_channels
 from bsc.residency import Item, Stay, Use
 from bsc.storage import Read, Storage, Storages, Write
-from bsc.tiling.channels import ChannelSplit
-from bsc.tiling.fit import buffer_bytes
+from bsc.tiling.fit import buffer_bytes, packed_weights
 from bsc.tiling.from_ir import element_bytes, hwc, interleaved_columns, layer_shape
 from bsc.tiling.layer import LayerShape, Source, slice_spread
 
@@ -68,12 +67,9 @@ class Layout:
 
     def _weight_bytes(self, layer: LayerShape, step: int) -> int:
         """Bytes of packed weights in the fullest memtile."""
-        sub = self.steps[step].subvolume
-        if sub is None:
-            return buffer_bytes(layer.weight_bytes(self.arch))
-        return buffer_bytes(
-            max(ChannelSplit(layer, sub.data.cout, sub.data.cin).memtile_weights(self.arch))
-        )
+        chosen = self.steps[step].subvolume
+        sub = chosen.data if chosen is not None else None
+        return buffer_bytes(packed_weights(layer, self.arch, sub))
 
     def _item(self, storage: Storage) -> Item:
         shape, element = hwc(storage.root), element_bytes(storage.root)
