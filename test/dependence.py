@@ -257,12 +257,15 @@ class TimingJudge:
 
     def __init__(self, program: Program, pairs: set[Conflict]):
         self.early, self.late = np.array(sorted(pairs), np.int64).T
-        self.first = {(s.instr.line, s.iteration): s.first for s in text_order(program).steps}
+        self.known = program, text_order(program)
+        self.first = {(s.instr.line, s.iteration): s.first for s in self.known[1].steps}
 
     def finds(self, changed: Program, seed: int) -> bool:
         """Whether the timing of a seed does."""
         try:
-            order = text_order(changed)
+            if self.known[0] is not changed:
+                self.known = changed, text_order(changed)
+            order = self.known[1]
             clock = _Clock(order.operations)
             run_timeline(changed, seed, clock, order)
         except BscError:
