@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from itertools import pairwise
 
 import numpy as np
@@ -17,11 +18,13 @@ from bsc import oracle
 from bsc.arch import Arch
 from bsc.dialects.machine import ARCH, ArchAttr
 from bsc.dialects.network import Network
+from bsc.dialects.placement import Subvolume
 from bsc.dialects.qnn_base import ComputeOp
 from bsc.frontend import import_onnx
 from bsc.geometry import Axis, cut
 from bsc.interpreter import run_module
 from bsc.pipelines import parse_specs, resolve, run_passes
+from bsc.tiling.core import CorePlan
 from bsc.tiling.from_ir import layer_shape
 from bsc.tiling.window import window_bounds, window_fits
 
@@ -200,3 +203,17 @@ def _inside(axis: Axis, first: int, outputs: int, size: int) -> list[tuple[int, 
         for i in range(axis.kernel)
     ]
     return [(o, first + at) for o, at in taps if 0 <= at < size]
+
+
+@pytest.mark.parametrize("size", [3, 5, 6, 7])
+def test_a_core_that_holds_a_window_has_room_for_the_sum_that_it_adds_to(size: int):
+    """The memory of a core is just what one pixel takes if CIN is not cut; the memtiles are so
+    small that it is."""
+    b = QdqBuilder(size)
+    model = b.model(b.conv(b.input((1, 128, size, size)), 8, (size, size)))
+    arch = Arch("exact", rows=1, cols=1, memtile_bytes=4096 + 64 * size * size)
+    network = Network(import_onnx(model).module)
+    (layer,) = (layer_shape(network, op, arch) for op in network.compute_ops())
+    sizes = CorePlan.of(layer, Subvolume(1, 1, 8, 8)).sizes
+    outcome = outcome_of(model, dataclasses.replace(arch, core_data_bytes=sum(sizes.values())))
+    assert outcome.kind == "ok", outcome.reason
