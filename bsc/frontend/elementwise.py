@@ -20,7 +20,7 @@ from bsc.frontend.broadcast import paired
 from bsc.frontend.graph import Constant, Node
 from bsc.frontend.host import hosted, why_not
 from bsc.frontend.linear import scaled_channels
-from bsc.frontend.moves import straight
+from bsc.frontend.moves import Moves, straight
 from bsc.frontend.offsets import offset
 from bsc.frontend.problems import Refusal, quoted
 from bsc.frontend.registry import Args, State, activation, argument, constant, imports
@@ -224,7 +224,7 @@ def concat(state: State, node: Node, args: Args) -> Value:
         parts = [straight(state, part) for part in parts]
         view = _joined([p.view for p in parts], axis)
     if view is None:
-        raise Refusal(f"attribute axis is {axis}: 1, the channels, is accepted")
+        raise Moves(f"attribute axis is {axis}: 1, the channels, is accepted")
     values = [part.value for part in parts]
 
     def make(type: TensorType, epilogue: EpilogueAttr | None) -> qnn.ConcatOp:

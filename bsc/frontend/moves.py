@@ -96,10 +96,14 @@ def _enlarged(state: State, x: Tensor, factors: tuple[int, int]) -> Tensor:
     return replace(made, name=x.name, real=x.real, type=x.type)
 
 
-def would_move(x: Tensor) -> Refusal:
+class Moves(Refusal):
+    """Data would have to move, as the array does not: the host can."""
+
+
+def would_move(x: Tensor) -> Moves:
     """The refusal of a tensor whose data do not lie as they are read."""
     _, h, w, c = x.shape
-    return Refusal(
+    return Moves(
         f"tensor {quoted(x.name)} is read as {list(x.dims)}, but its data lie as "
         f"{[1, c, h, w]}: a reshape here would have to move data"
     )

@@ -20,6 +20,7 @@ from bsc.frontend.moves import padded
 from bsc.frontend.problems import Refusal, quoted
 from bsc.frontend.registry import Args, State, argument, imports
 from bsc.frontend.scales import LARGEST_POSITION
+from bsc.frontend.tables import Uncertain
 from bsc.frontend.tensors import Array
 from bsc.frontend.values import Exact, Hosted, Input, Missing, Scaled, Tensor, Unknown, Value
 from bsc.frontend.views import NHWC, View
@@ -67,6 +68,14 @@ def quantize(state: State, node: Node, args: Args) -> Value:
     """The rounding of what stands before it."""
     if isinstance(value := argument(args, 0), Hosted):
         return _of_host(state, node, args, value)
+    try:
+        return _rounding(state, node, args, value)
+    except Uncertain as e:
+        # At the end of the graph the host has its own library.
+        return replace(hosted(state, node, args), back=e)
+
+
+def _rounding(state: State, node: Node, args: Args, value: Value | None) -> Value:
     pos = state.scales.position(node, args, LARGEST_POSITION)
     if isinstance(value, Constant) and value.array is not None:
         return _constant(state, node, args, value, pos)

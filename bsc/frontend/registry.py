@@ -38,8 +38,8 @@ class State:
     `hosted` says why a node is the host's (nothing: because of what it reads); those in
     `ending` need the array's results, and `returning` nodes need theirs on the array.
     `unrounded` are those that are the host's because no QuantizeLinear has rounded what they
-    read, `tail` those whose results only the host reads, before any rounding, and `shared`
-    those that give the same data another name for both.
+    read, or because data would have to move, `tail` those whose results only the host reads,
+    before any rounding, and `shared` those that give the same data another name for both.
     `refused` has the reason for each node that cannot be imported; `undecided` nodes read
     what was refused, which the text names.
 

@@ -37,6 +37,7 @@ from bsc.frontend.host import check_known, check_stays_on_host, hosted, is_fused
 from bsc.frontend.inference import inference
 from bsc.frontend.layouts import channels_last
 from bsc.frontend.load import File, load, opset_of
+from bsc.frontend.moves import Moves
 from bsc.frontend.problems import Problems, Refusal, quoted
 from bsc.frontend.read import read_graph
 from bsc.frontend.registry import IMPORTERS, Args, Importer, Results, State, Unrounded
@@ -257,8 +258,9 @@ def _import(node: Node, args: Args, opset: int, state: State) -> Results:
         if node.op_type not in _QUANTIZERS and any(isinstance(arg, Hosted) for arg in args):
             return _behind_host(importer, node, args, state)
         return importer(state, node, args)
-    except Unrounded as e:
-        if tails.is_product(node) or tails.is_product(e.value.node):
+    except (Unrounded, Moves) as e:
+        maker = e.value.node if isinstance(e, Unrounded) else node
+        if tails.is_product(node) or tails.is_product(maker):
             raise
         state.unrounded[node.index] = str(e)
         if node.index in state.returning:

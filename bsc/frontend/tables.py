@@ -41,6 +41,10 @@ from bsc.frontend.values import Exact, Function, Scaled, Tensor, Value
 from bsc.frontend.views import View
 
 
+class Uncertain(Refusal):
+    """A function has no result that every library would agree on."""
+
+
 @dataclass(frozen=True)
 class Lookup:
     """Makes the operation that has `curve` of `x` as a table, for `node`."""
@@ -54,14 +58,14 @@ class Lookup:
         try:
             table = self.curve.table(self.x.pos, pos)
         except Ambiguous as e:
-            raise Refusal(
+            raise Uncertain(
                 f"with an input at 2^{-self.x.pos} and a result at 2^{-pos}, the last bits of "
                 f"float32 arithmetic decide how the result for {e.input} is rounded: another "
                 "scale of either is accepted",
                 self.node,
             ) from None
         except Undefined:
-            raise Refusal("has no finite result for some numbers", self.node) from None
+            raise Uncertain("has no finite result for some numbers", self.node) from None
         return qnn.LookupOp(self.x.value, table, pos, type, epilogue)
 
 

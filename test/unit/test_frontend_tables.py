@@ -203,6 +203,20 @@ def test_what_the_last_bits_decide_is_refused():
         import_onnx(b.model(b.conv(y, 4)))
 
 
+@pytest.mark.parametrize("relu", [False, True])
+def test_the_host_does_at_the_end_what_the_last_bits_decide(relu: bool):
+    b = QdqBuilder()
+    x = b.conv(b.input((1, 3, 5, 6)), 5, (3, 3))
+    x = b.quantize(x.name, x.dims, 6)
+    y = b.node("HardSigmoid", [x.name], alpha=0.3, beta=0.3)
+    y = b.quantize(b.node("Relu", [y]) if relu else y, x.dims, 6)
+    end = b.node("Softmax", [y.name])
+    assert not lookups(b.model(y, end))
+    # The same result is refused where the array wants it.
+    with pytest.raises(ModelError, match=r"\(HardSigmoid\): .*last bits of float32"):
+        import_onnx(b.model(end, b.conv(y, 4)))
+
+
 def test_the_explanation_says_where_a_function_is():
     b = QdqBuilder()
     x = small_map(b)

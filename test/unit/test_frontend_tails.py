@@ -150,6 +150,35 @@ def test_names_for_the_same_data_are_for_both():
         np.testing.assert_array_equal(outputs[name], values)
 
 
+def moved(b: QdqBuilder, x: Signal, kind: str) -> str:
+    """An operator of the array that data would have to move for, unrounded."""
+    turned = b.node("Transpose", [x.name], perm=[0, 1, 3, 2])
+    match kind:
+        case "Concat":
+            return b.node("Concat", [x.name, x.name], axis=2)
+        case "MaxPool":
+            return b.node("MaxPool", [turned], kernel_shape=[2, 2])
+        case "Resize":
+            scales = b.constant(np.array([1, 1, 2, 2], np.float32))
+            modes = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+            return b.node("Resize", [turned, "", scales], **modes)
+        case _:
+            return b.node("Add", [x.name, turned])
+
+
+@pytest.mark.parametrize("kind", ["Concat", "MaxPool", "Resize", "Add"])
+def test_what_the_layout_refuses_is_left_to_the_host(kind: str):
+    b = QdqBuilder()
+    x = b.conv(b.input((1, 3, 6, 6)), 6)
+    y = moved(b, x, kind)
+    assert len(operations(assert_exact(b.model(b.node("Softmax", [y], axis=1), x)))) == 1
+    # In the middle nobody but the host could, and --partition lets it.
+    middle = b.model(b.conv(b.quantize(y, x.dims, x.pos), 4))
+    (problem,) = problems_of(Net(middle))
+    assert re.search(rf"\({kind}\): .*(would have to move|1, the channels, is)", problem)
+    assert [part.on_array for part in cut(middle)] == [True, False, True, False]
+
+
 def test_a_shape_for_the_host():
     """It needs nothing of what it is the shape of."""
     b = QdqBuilder()
