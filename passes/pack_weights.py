@@ -28,7 +28,7 @@ from xdsl.dialects.builtin import DenseArrayBase, ModuleOp, i64
 from xdsl.passes import ModulePass
 
 from bsc.arch import Arch
-from bsc.asm.packed import Bytes, pack
+from bsc.asm.packed import Bytes, blocks_of, pack
 from bsc.dialects.bsw import BlobOp
 from bsc.dialects.machine import arch_of
 from bsc.dialects.network import Network, Weight, fail
@@ -122,10 +122,11 @@ def pack_layer(
         if cout[0] == cout[1]:
             continue
         values = ungrouped(weight.channels(*cout), cout[0], groups, shape)
+        blocks = blocks_of(values, shape.block)
         for chunk, cin in enumerate(pairwise(split.chunk_bounds)):
             packed = pack(
                 shape.packed_shape(cout[1] - cout[0], cin[1] - cin[0], chunk == 0),
-                values[..., cin[0] : cin[1]],
+                blocks[:, cin[0] // shape.block[1] : -(-cin[1] // shape.block[1])],
                 bias[cout[0] : cout[1]],
                 shape.mask(cout, cin),
             )

@@ -85,18 +85,24 @@ def packed_size(
     return -(-(gamma + bias * 4 * cout + blocks) // WORD) * WORD
 
 
-def pack(shape: PackedShape, weight: Int8, bias: Int32, gamma: Mask) -> Bytes:
+def blocks_of(weight: Int8, block: tuple[int, int]) -> Int8:
+    """A weight (COUT, KH, KW, CIN) in blocks as they are stored: (blocks along COUT, along
+    CIN, KH, KW, b1, b0).  At the edges the rest is zero."""
+    cout, kh, kw, cin = weight.shape
+    (b0, b1), rows, cols = block, ceil_div(cout, block[0]), ceil_div(cin, block[1])
+    padded = np.zeros((rows * b0, kh, kw, cols * b1), np.int8)
+    padded[:cout, :, :, :cin] = weight
+    blocks = padded.reshape(rows, b0, kh, kw, cols, b1)
+    return np.ascontiguousarray(blocks.transpose(0, 4, 2, 3, 5, 1))
+
+
+def pack(shape: PackedShape, blocks: Int8, bias: Int32, gamma: Mask) -> Bytes:
     """The subvolume's bytes.
 
-    `weight` is (COUT, KH, KW, CIN) of the shape or smaller (the rest is zero), `bias` up to
-    COUT numbers, `gamma` a mask over the grid of blocks.
+    `blocks` are those of the weight (`blocks_of`), perhaps fewer than the shape has (the rest
+    is zero), `bias` up to COUT numbers, `gamma` a mask over the grid of blocks.
     """
-    (rows, cols), (b0, b1) = shape.grid, shape.block
-    padded = np.zeros((rows * b0, shape.kh, shape.kw, cols * b1), np.int8)
-    cout, _, _, cin = weight.shape
-    padded[:cout, :, :, :cin] = weight
-    blocks = padded.reshape(rows, b0, shape.kh, shape.kw, cols, b1)
-    stored = blocks.transpose(0, 4, 2, 3, 5, 1)[gamma]
+    stored = blocks[gamma[: blocks.shape[0], : blocks.shape[1]]]
     out = np.zeros(shape.size(int(gamma.sum())), np.uint8)
     bits = np.packbits(gamma.reshape(-1), bitorder="little")
     out[: bits.size] = bits

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
-from bsc.asm.packed import Bytes, Mask, PackedShape, pack, pieces, unpack
+from bsc.asm.packed import Bytes, Mask, PackedShape, blocks_of, pack, pieces, unpack
 from bsc.errors import BscError
 from bsc.numerics import Int8, Int32
 
@@ -39,7 +39,7 @@ def _subvolumes(draw: DrawFn) -> tuple[PackedShape, Int8, Int32, Mask]:
 @given(_subvolumes())
 def test_unpacked_is_what_was_packed(given_: tuple[PackedShape, Int8, Int32, Mask]) -> None:
     shape, weight, bias, gamma = given_
-    data = pack(shape, weight, bias, gamma)
+    data = pack(shape, blocks_of(weight, shape.block), bias, gamma)
     assert data.size == shape.size(int(gamma.sum()))
     assert data.size % 4 == 0
     found, found_bias, count = unpack(shape, data)
@@ -66,7 +66,7 @@ def test_the_bytes_are_those_of_the_format(
         if bit:
             out += _block(weight, n // cols * b0, n % cols * b1, (b0, b1))
     out += bytes(-len(out) % 4)
-    assert pack(shape, weight, bias, gamma).tobytes() == bytes(out)
+    assert pack(shape, blocks_of(weight, shape.block), bias, gamma).tobytes() == bytes(out)
 
 
 def _block(weight: Int8, o0: int, n0: int, block: tuple[int, int]) -> bytes:
@@ -86,7 +86,7 @@ def test_what_does_not_fit_its_mask_is_refused(
     given_: tuple[PackedShape, Int8, Int32, Mask], data: st.DataObject
 ) -> None:
     shape, weight, bias, gamma = given_
-    packed = pack(shape, weight, bias, gamma)
+    packed = pack(shape, blocks_of(weight, shape.block), bias, gamma)
     with pytest.raises(BscError):
         unpack(shape, packed[:-4])
     with pytest.raises(BscError):

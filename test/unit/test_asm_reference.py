@@ -12,7 +12,7 @@ from qdq_models import QdqBuilder, random_input
 
 from bsc import oracle
 from bsc.asm.isa import SPECS
-from bsc.asm.packed import Bytes, PackedShape, pack
+from bsc.asm.packed import Bytes, PackedShape, blocks_of, pack
 from bsc.asm.parser import parse_program
 from bsc.asm.reference import renewed, tables
 from bsc.sim import run_program
@@ -71,5 +71,8 @@ def _example() -> tuple[ModelProto, Bytes]:
     shape = PackedShape(8, 3, 3, 16, (8, 8), True)
     nhwc = values.transpose(0, 2, 3, 1)
     gamma = np.array([[[True, False]], [[True, True]]])
-    packed = [pack(shape, nhwc[o : o + 8], bias[o : o + 8], gamma[o // 8]) for o in (0, 8)]
+    packed = [
+        pack(shape, blocks_of(nhwc[o : o + 8], shape.block), bias[o : o + 8], gamma[o // 8])
+        for o in (0, 8)
+    ]
     return b.model(y, name="example"), np.concatenate(packed)

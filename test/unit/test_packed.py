@@ -14,6 +14,7 @@ from bsc.asm.packed import (
     Bytes,
     Mask,
     PackedShape,
+    blocks_of,
     pack,
     packed_size,
     pieces,
@@ -48,7 +49,7 @@ def subvolumes(draw: st.DrawFn) -> tuple[PackedShape, Int8, Int32, Mask]:
 @given(subvolumes())
 def test_what_is_packed_comes_out(given_: tuple[PackedShape, Int8, Int32, Mask]):
     shape, weight, bias, gamma = given_
-    data = pack(shape, weight, bias, gamma)
+    data = pack(shape, blocks_of(weight, shape.block), bias, gamma)
     found, found_bias, stored = unpack(shape, data)
     np.testing.assert_array_equal(found, weight)
     np.testing.assert_array_equal(found_bias, bias if shape.bias else np.zeros_like(bias))
@@ -65,7 +66,11 @@ def test_size_is_mask_bias_and_stored_blocks(
     numbers = stored * b0 * b1 * shape.kh * shape.kw
     size = 4 * words + 4 * shape.cout * shape.bias + numbers
     size += -size % 4
-    assert pack(shape, weight, bias, gamma).size == shape.size(stored) == size
+    assert (
+        pack(shape, blocks_of(weight, shape.block), bias, gamma).size
+        == shape.size(stored)
+        == size
+    )
 
 
 @given(st.lists(subvolumes(), min_size=2, max_size=5))
@@ -102,7 +107,7 @@ def test_damaged_bytes_are_not_taken(
     given_: tuple[PackedShape, Int8, Int32, Mask], data: st.DataObject
 ):
     shape, weight, bias, gamma = given_
-    packed = pack(shape, weight, bias, gamma)
+    packed = pack(shape, blocks_of(weight, shape.block), bias, gamma)
     bit = data.draw(st.integers(0, 8 * shape.gamma_bytes - 1))
     damaged: Bytes = packed.copy()
     damaged[bit // 8] ^= 1 << bit % 8

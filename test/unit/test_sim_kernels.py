@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bsc import numerics
-from bsc.asm.packed import PackedShape, pack
+from bsc.asm.packed import PackedShape, blocks_of, pack
 from bsc.errors import BscError
 from bsc.geometry import Window
 from bsc.numerics import Int8, Int32, Requant, Rounding
@@ -81,7 +81,7 @@ def test_convolutions(seed: int, block: tuple[int, int], part: bool, res: bool) 
     weight *= kept[:, None, None, :]
     bias = rng.integers(-9999, 9999, cout).astype(np.int32)
     core.put(IN, int8_data(x, 4)).do()
-    core.put(W, Data(pack(shape, weight, bias, gamma), WEIGHTS)).do()
+    core.put(W, Data(pack(shape, blocks_of(weight, shape.block), bias, gamma), WEIGHTS)).do()
     text = f"CONV iteration 1 in={IN} weights={W} out={OUT} {window.text()} cin={cin} "
     text += f"cout={cout} blk=[{block[0]},{block[1]}] blocks={gamma.sum()} xpos=4 wpos=7 bpos=9"
     sums = (numerics.conv2d(x, weight, window.window).astype(np.int64)) + (
@@ -131,7 +131,9 @@ def test_chunks_of_input_channels_add_up(seed: int, chunks: int) -> None:
         own = slice(8 * i, 8 * i + 8)
         shape = PackedShape(cout, int(window.k[0]), int(window.k[1]), 8, (8, 8), i == 0)
         core.put(IN, int8_data(np.ascontiguousarray(x[..., own]), 4)).do()
-        packed = pack(shape, weight[..., own], bias, np.ones(shape.grid, np.bool_))
+        packed = pack(
+            shape, blocks_of(weight[..., own], shape.block), bias, np.ones(shape.grid, np.bool_)
+        )
         core.put(W, Data(packed, WEIGHTS)).do()
         _run(machine, text, i)
     wanted = numerics.requantize(
@@ -359,7 +361,13 @@ def test_fields_that_do_not_agree(old: str, new: str, message: str) -> None:
     core.put(IN, int8_data(np.ones((1, 2, 2, 8), np.int8), 4)).do()
     shape = PackedShape(8, 3, 3, 8, (8, 8), True)
     weight, bias = np.ones((8, 3, 3, 8), np.int8), np.zeros(8, np.int32)
-    core.put(W, Data(pack(shape, weight, bias, np.ones((1, 1), np.bool_)), WEIGHTS)).do()
+    core.put(
+        W,
+        Data(
+            pack(shape, blocks_of(weight, shape.block), bias, np.ones((1, 1), np.bool_)),
+            WEIGHTS,
+        ),
+    ).do()
     with pytest.raises(BscError, match=message):
         _run(machine, _CONV.replace(old, new))
 
@@ -369,7 +377,13 @@ def test_sums_beyond_int32_are_an_error() -> None:
     core.put(IN, int8_data(np.full((1, 2, 2, 8), 127, np.int8), 4)).do()
     shape = PackedShape(8, 3, 3, 8, (8, 8), True)
     weight, bias = np.full((8, 3, 3, 8), 127, np.int8), np.full(8, 2**31 - 1, np.int32)
-    core.put(W, Data(pack(shape, weight, bias, np.ones((1, 1), np.bool_)), WEIGHTS)).do()
+    core.put(
+        W,
+        Data(
+            pack(shape, blocks_of(weight, shape.block), bias, np.ones((1, 1), np.bool_)),
+            WEIGHTS,
+        ),
+    ).do()
     with pytest.raises(BscError, match="the accumulator overflows int32"):
         _run(machine, _CONV)
 
@@ -379,9 +393,8 @@ def test_weights_of_another_mask_are_an_error() -> None:
     machine, core = _machine()
     core.put(IN, int8_data(np.ones((1, 2, 2, 8), np.int8), 4)).do()
     shape = PackedShape(8, 3, 3, 8, (8, 8), True)
-    packed = pack(
-        shape, np.ones((8, 3, 3, 8), np.int8), np.zeros(8, np.int32), np.ones((1, 1), np.bool_)
-    )
+    blocks = blocks_of(np.ones((8, 3, 3, 8), np.int8), shape.block)
+    packed = pack(shape, blocks, np.zeros(8, np.int32), np.ones((1, 1), np.bool_))
     packed[0] = 0
     core.put(W, Data(packed, WEIGHTS)).do()
     with pytest.raises(BscError, match="Γ has 0 blocks"):
