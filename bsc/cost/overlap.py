@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -56,6 +56,10 @@ class Lane:
     start: Seconds
     end: Seconds
 
+
+Times: TypeAlias = "Seconds | Any"
+"""Times of all parts of an engine: an array, or a plain number on a grid of one core, where
+each engine has but one part."""
 
 _Way: TypeAlias = "Callable[[Seconds], Seconds] | None"
 """From when the parts of one engine are done to when those of another one may start, or None
@@ -108,11 +112,12 @@ class _Recurrence:
     def __init__(self, program: Program, works: Sequence[Work]):
         """`works` is what each instruction does."""
         self.arch = arch = program.arch
+        self.single = arch.rows * arch.cols == 1
         self.tiles = Tiles(arch)
         self.waits = waits = Waits(program)
         engines = [instr.spec.engine for instr in waits.instructions]
         self.engines: list[Engine] = [engines[i] for i in waits.instrs.tolist()]
-        self.seconds: list[Seconds] = [_NOTHING] * waits.count
+        self.seconds: list[Times] = [_NOTHING] * waits.count
         self.set_up = [0.0] * waits.count
         self.transfers: dict[Engine, list[tuple[int, Seconds]]] = {e: [] for e in _SHARED}
         """The steps that share channels, and their seconds on a channel of their own."""
@@ -121,8 +126,8 @@ class _Recurrence:
             cycles = arch.dispatch_cycles + (index in first) * arch.reprogram_cycles
             self._add(waits.places[index].tolist(), engine, work, arch.cycles_to_s(cycles))
         self.sources = self._sources()
-        self.starts: list[Seconds] = []
-        self.ends: list[Seconds] = []
+        self.starts: list[Times] = []
+        self.ends: list[Times] = []
 
     def _add(self, steps: list[int], engine: Engine, work: Work, set_up: float) -> None:
         """The steps of an instruction."""
@@ -132,7 +137,9 @@ class _Recurrence:
         }
         alone = _seconds(engine, work, self.arch)
         self.set_up[steps[0]] = set_up
-        for step, seconds in zip(steps, alone / channels.get(engine, 1), strict=True):
+        rows = alone / channels.get(engine, 1)
+        rows = rows.reshape(-1).tolist() if self.single else rows
+        for step, seconds in zip(steps, rows, strict=True):
             self.seconds[step] = seconds
         if engine in _SHARED:
             self.transfers[engine] += zip(steps, alone, strict=True)
@@ -152,6 +159,8 @@ class _Recurrence:
             by = np.array([gives.index(giver) for giver in givers], np.int64)
             to = np.array([takes.index(taker) for taker in takers], np.int64)
             source = self.waits.sources(name)
+            if self.single and any(reach.where in ("l", "r") for reach in (*gives, *takes)):
+                continue  # There is no neighbour.
             known = np.flatnonzero(source >= 0)
             source = source[known]
             columns = taken.steps[known], given.steps[source]
@@ -177,16 +186,17 @@ class _Recurrence:
 
     def _pass(self) -> None:
         """From top to bottom, with the durations as they are known."""
+        later: Callable[[Any, Any], Any] = max if self.single else np.maximum
         parts = dict(zip(self.engines, self.seconds, strict=True))
-        free = {engine: np.zeros_like(seconds) for engine, seconds in parts.items()}
-        starts, ends = list[Seconds](), list[Seconds]()
+        free = {engine: 0 * seconds for engine, seconds in parts.items()}
+        starts, ends = list[Times](), list[Times]()
         for engine, seconds, set_up, sources in zip(
             self.engines, self.seconds, self.set_up, self.sources, strict=True
         ):
             begin = free[engine]
             for source, way in sources:
                 given = ends[source]
-                begin = np.maximum(begin, given if way is None else way(given))
+                begin = later(begin, given if way is None else way(given))
             end = begin + set_up + seconds if set_up else begin + seconds
             free[engine] = end
             starts.append(begin)
@@ -220,7 +230,7 @@ class _Recurrence:
         for queue, times in zip(queues, fresh, strict=True):
             for (number, _), seconds in zip(queue, times, strict=True):
                 changed |= bool(np.abs(self.seconds[number] - seconds).max() > _SAME_S)
-                self.seconds[number] = seconds
+                self.seconds[number] = seconds.item() if self.single else seconds
         return changed
 
     def _job(self, number: int, alone: Seconds, col: int) -> Job:

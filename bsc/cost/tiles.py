@@ -40,11 +40,13 @@ class Tiles:
 
     def way(self, giver: Reach, taker: Reach) -> Callable[[Seconds], Seconds] | None:
         """From when each part of the giver is done to when each one of the taker has all
-        that it takes; None if these are the same times."""
+        that it takes; None if these are the same times, as always on a grid of one core."""
+        if self.cores == 1:
+            return None
         if not giver.where and not taker.where:
             if self.weight_parts == 1 and giver.engine is Engine.LOADWDM:
                 return None
-            if Engine.LOADWDM not in (giver.engine, taker.engine) or self.cores == 1:
+            if Engine.LOADWDM not in (giver.engine, taker.engine):
                 if giver.engine is not Engine.COMP or taker.engine is Engine.COMP:
                     return None
                 if self.rows == 1:
