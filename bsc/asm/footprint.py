@@ -108,13 +108,21 @@ class Fields:
 def accesses(instr: Instr, arch: Arch) -> list[Access]:
     """All that an instruction reads and writes in DDR, blob, memtiles and cores, over all
     iterations, rows and columns."""
-    return [extent.hull for extent in extents(instr, arch)]
+    return instr.kept(
+        arch,
+        ("accesses", _buffers(instr)),
+        lambda: [extent.hull for extent in extents(instr, arch)],
+    )
 
 
 def extents(instr: Instr, arch: Arch) -> list[Extent]:
     """All that an instruction reads and writes in DDR, blob, memtiles and cores."""
-    slots = tuple(value for value in instr.fields.values() if isinstance(value, Slots))
-    return instr.kept(arch, ("extents", slots), lambda: _extents(instr, arch))
+    return instr.kept(arch, ("extents", _buffers(instr)), lambda: _extents(instr, arch))
+
+
+def _buffers(instr: Instr) -> tuple[Slots, ...]:
+    """What is not among the numbers of an instruction."""
+    return tuple(value for value in instr.fields.values() if isinstance(value, Slots))
 
 
 def _extents(instr: Instr, arch: Arch) -> list[Extent]:

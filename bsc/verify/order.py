@@ -16,11 +16,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 
-from bsc.asm.footprint import Extent, Flags
+from bsc.asm.footprint import Extent, Flags, Turn
 from bsc.asm.isa import Engine
 from bsc.asm.program import Instr, IntArray
 from bsc.errors import BscError
@@ -79,6 +80,7 @@ class Order:
         self.runs = runs
         self.extents = extents
         self.memtile_bytes = self.channels.arch.memtile_bytes
+        self._in_turn = cache(_in_turn)
 
     def check(self) -> None:
         """Raises BscError for the first operation in the text that may start too early."""
@@ -96,19 +98,22 @@ class Order:
     # Tables ------------------------------------------------------------------------------
 
     def _table(self, memory: str) -> Table:
-        touches = [
-            Touch(index, extent, entry)
-            for index, found in enumerate(self.extents)
-            for extent in found
-            if extent.memory == memory
-            for entry in range(len(extent.parts))
-            if extent.hi[:, entry].max() >= 0
-        ]
+        touches, lows, highs = list[Touch](), list[int](), list[int]()
+        for index, found in enumerate(self.extents):
+            for extent in found:
+                if extent.memory != memory:
+                    continue
+                bounds = extent.lo.min(axis=0).tolist(), extent.hi.max(axis=0).tolist()
+                for entry, (lo, hi) in enumerate(zip(*bounds, strict=True)):
+                    if hi >= 0:
+                        touches.append(Touch(index, extent, entry))
+                        lows.append(lo)
+                        highs.append(hi)
         at_cores = memory == "core"
         return Table(
             touches,
-            np.array([t.extent.lo[:, t.entry].min() for t in touches], np.int64),
-            np.array([t.extent.hi[:, t.entry].max() for t in touches], np.int64),
+            np.array(lows, np.int64),
+            np.array(highs, np.int64),
             np.array([t.extent.writes for t in touches], np.bool_),
             np.array([t.extent.tiles[t.entry] for t in touches], np.int64),
             np.array([self._channel(t) for t in touches], np.int64),
@@ -143,7 +148,10 @@ class Order:
         ahead = self._known_to(one, other)[a][:, None] >= self._numbers(other)[b][None, :]
         text_a, text_b = self.runs[one.instr].text[a], self.runs[other.instr].text[b]
         first = text_a[:, None] <= text_b[None, :]
-        wrong = np.where(first, ~behind, ~ahead) & self._meet(one, other, a, b)
+        wrong = ~np.where(first, behind, ahead)
+        if not wrong.any():
+            return None
+        wrong &= self._meet(one, other, a, b)
         for i, j in np.argwhere(wrong).tolist():
             pair = (one, other) if first[i, j] else (other, one)
             at = (int(a[i]), int(b[j])) if first[i, j] else (int(b[j]), int(a[i]))
@@ -152,9 +160,7 @@ class Order:
         return None
 
     def _iterations(self, touch: Touch) -> IntArray:
-        slot, slots, period = touch.extent.turn
-        iterations = np.arange(len(self.runs[touch.instr].number))
-        return np.flatnonzero(iterations // period % slots == slot)
+        return self._in_turn(touch.extent.turn, len(self.runs[touch.instr].number))
 
     def _numbers(self, touch: Touch) -> IntArray:
         return self.runs[touch.instr].number
@@ -230,6 +236,12 @@ class Order:
             name += f" ({self.channels.place(self._engine(touch), int(part))})"
         many = len(self.runs[touch.instr].number) > 1
         return f"{name} in iteration {iteration}" if many else name
+
+
+def _in_turn(turn: Turn, count: int) -> IntArray:
+    """Which of `count` iterations use a buffer."""
+    slot, slots, period = turn
+    return np.flatnonzero(np.arange(count) // period % slots == slot)
 
 
 def _doubtful(table: Table, size: int) -> Iterator[tuple[int, int]]:

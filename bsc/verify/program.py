@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from bsc.arch import Arch
 from bsc.asm.dimensions import dimensions
-from bsc.asm.footprint import Access, Extent, extents
+from bsc.asm.footprint import Access, Extent, accesses, extents
 from bsc.asm.isa import DDR_ENGINES
 from bsc.asm.order import units
 from bsc.asm.program import Instr, Layer, Program, Ready, Slots, Stage
@@ -46,10 +46,9 @@ def verify_program(program: Program, chained: bool = True) -> None:
     for layer, unit in units(program):
         if isinstance(unit, Ready):
             continue
-        found = [extents(instr, program.arch) for instr in unit]
-        touched += found
+        touched += [extents(instr, program.arch) for instr in unit]
         try:
-            _check_unit(unit, found, program, written)
+            _check_unit(unit, program, written)
         except BscError as e:
             raise BscError(f"{layer.full_name}: {e}") from None
     check_values(waits, names)
@@ -95,14 +94,13 @@ def _check_ddr_descriptors(program: Program) -> None:
 
 def _check_unit(
     unit: Sequence[Instr],
-    touched: Sequence[Sequence[Extent]],
     program: Program,
     written: dict[str, _Ranges],
 ) -> None:
     _check_descriptors(unit, program.arch)
     reads: list[tuple[Instr, Access]] = []
-    for instr, found in zip(unit, touched, strict=True):
-        for access in (extent.hull for extent in found):
+    for instr in unit:
+        for access in accesses(instr, program.arch):
             _check_capacity(instr, access, program.arch)
             if access.writes:
                 written[access.memory].add(access.lo, _end(access))
