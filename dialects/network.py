@@ -44,6 +44,11 @@ class Network:
                 "there is no func.func @main: this pass takes a qnn network, before "
                 "--lower-to-dataflow"
             )
+        if len(main.body.blocks) != 1:
+            count = len(main.body.blocks)
+            raise PassFailedException(
+                f"func.func @main has {count} blocks: a network is one, without branches"
+            )
         self.main = main
         self.starts: dict[InsertSliceOp, Operation] = {}
         """Where chains of inserts start, as far as they were followed; for passes that leave

@@ -58,7 +58,8 @@ class ChainLocksPass(ModulePass):
         chains = LockChains(steps, _stages(program), arch_of(op).lock_max)
         chains.chain()
         first = program.body.block.first_op
-        assert first is not None
+        if first is None:
+            return
         for lock in sorted(chains.locks.values()):
             declared = LockOp(lock.name, lock.tile, lock.init)
             program.body.block.insert_op_before(declared, first)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from honest_programs import subject
 from text_bounds import bounded, refused
+
+from bsc.pipelines import NAMED_PIPELINES
+from bsc.tools import opt
 
 HUGE = "9" * 5000
 
@@ -48,3 +52,34 @@ def test_what_was_found(name: str, old: str, new: str):
     assert count == 1
     with bounded():
         assert refused(text, given)
+
+
+# MLIR ------------------------------------------------------------------------------------
+
+BRANCH = """func.func @main() {
+  cf.br ^other
+^other:
+  func.return
+}"""
+
+
+@pytest.mark.parametrize("body", [BRANCH, "func.func private @main() -> ()"], ids=["2", "0"])
+def test_a_network_is_one_block(body: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    (tmp_path / "m.mlir").write_text(body)
+    passes = NAMED_PIPELINES["bsc-compile"]
+    told = 0
+    for name in passes[: passes.index("chain-locks")]:
+        code = opt.run([str(tmp_path / "m.mlir"), f"--{name}"])
+        err = capsys.readouterr().err
+        assert "--traceback" not in err
+        told += code == 1 and "@main has" in err
+    assert told > 5
+
+
+def test_a_network_of_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """It becomes a program of nothing."""
+    (tmp_path / "m.mlir").write_text("func.func @main() {\n  func.return\n}")
+    assert opt.run([str(tmp_path / "m.mlir"), "--bsc-compile", "-t", "bsc-asm"]) == 0
+    out, err = capsys.readouterr()
+    assert out.endswith(".end\n")
+    assert not err
