@@ -5,14 +5,17 @@ that needs a closer look (uneven passes, fill and drain, the set-up of a transfe
 
     weights x how often they come  +  max(compute, input x how often it comes, output)
 
-each over its capacity, as in `serial` timing (`estimate`).  Subvolumes that no core can hold
-even with a single slot a buffer have no bound: they are infinite.
+each over its capacity, as in `serial` timing (`estimate`).  Where there is no room for a ping
+and a pong, the input or the output takes turns with the computation, and the two add up.
+Subvolumes that no core can hold even with a single slot a buffer have no bound: they are
+infinite.
 
 All arrays have the axes rows, width, COUT, CIN, one entry for each candidate of each.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -65,6 +68,7 @@ class Bounds:
         self.rows_held = _table(
             [[max(s.loaded[i] for s in each) for i in sources] for each in stages]
         )
+        self.pieces = list(stages), list(pixels)
         self.tiles = np.array([len(each.tiles) for each in pixels])
         self.width = np.array([each.widest for each in pixels])
         self.pixels_loaded = _table([each.loaded.sum(axis=1) for each in pixels])
@@ -80,10 +84,16 @@ class Bounds:
         streams = inside | (chunks > 1)
         comes = self.groups[:, None, None, None] * self.tiles[:, None, None]
         weights = self._weights_s() * np.where(streams, comes, 1)
-        load = self._load_s(1 if inside else passes)
-        busy = np.maximum(load, max(self._compute_s(), self._write_s()))
-        fits = self._held(passes, chunks, cout, cin) <= self.arch.core_data_bytes
         outputs = self.rows[:, None, None, None] * self.width[:, None, None] * cout
+        inputs = self._inputs(cout, cin)
+        written = outputs * self.layer.out_element
+        room = self.arch.core_data_bytes - self._held(passes, chunks, sum(inputs) + written)
+        load, least = (
+            self._load_s(1 if inside else passes),
+            functools.reduce(np.minimum, inputs),
+        )
+        busy = self._busy_s(load, room, least, written)
+        fits = room >= 0
         fits &= (chunks == 1) | (outputs * 4 <= self.arch.core_scratch_bytes)
         if inside:
             fits &= chunks == 1
@@ -92,6 +102,24 @@ class Bounds:
         tasks = tasks + comes * passes * chunks * ITERATION_S
         serial, overlap = weights + busy, np.maximum(weights, busy)
         return np.where(fits, serial + OVERLAP_SHARE * overlap + tasks, np.inf)
+
+    def _busy_s(
+        self, load: Seconds, room: IntArray, inputs: IntArray, written: IntArray
+    ) -> Seconds:
+        """The busiest of loads, computation and writes.  `room` is what a core has left when
+        each buffer has one slot, `inputs` and `written` what a second slot takes of it at
+        least: for one of the sources, and for the output."""
+        compute, write = self._tiles_s(), self._write_s()
+        apart = np.maximum(load, np.maximum(compute, write))
+        load_in_turn = np.maximum(load + compute, write)
+        write_in_turn = np.maximum(load, compute + write)
+        one_of_them = np.minimum(load_in_turn, write_in_turn)
+        second_in, second_out = inputs <= room, written <= room
+        return np.select(
+            [inputs + written <= room, second_in & second_out, second_out, second_in],
+            [apart, one_of_them, load_in_turn, write_in_turn],
+            np.maximum(load_in_turn, write_in_turn),
+        )
 
     def whole_s(self) -> float:
         """The bound if everything comes once and any core has room for it."""
@@ -169,6 +197,26 @@ class Bounds:
             cycles = [ceil_div(number, self.arch.vector_ops) for number in numbers]
         return self.arch.cycles_to_s(max(cycles, default=0))
 
+    def _tiles_s(self) -> Seconds:
+        """The fullest core, each iteration with whole tiles of pixels: (rows, width, 1, 1)."""
+        stages, pixels = self.pieces
+        weight, taps = self.layer.weight, self.layer.sources[0].window.taps
+        if weight is None:
+            return np.full((1, 1, 1, 1), self._compute_s())
+        one = matrix_cycles(self.arch, self.arch.tile_pixels, 1, weight.block, taps)
+        longest = max(len(each) for each in stages)
+        rows = np.zeros((len(stages), longest, 2), np.int64)
+        for index, each in enumerate(stages):
+            rows[index, : len(each)] = [(stage.rows, stage.iterations) for stage in each]
+        found: list[IntArray] = []
+        for each in pixels:
+            widths = np.array([[hi - lo for lo, hi in each.tiles[t]] for t in each.distinct])
+            tiles = -(-rows[:, :, :1, None] * widths // self.arch.tile_pixels)
+            times = rows[:, :, 1:, None] * np.array([*each.distinct.values()])[:, None]
+            found.append((tiles * times).sum(axis=(1, 2)).max(axis=1))
+        cycles = np.stack(found, axis=1) * one * int(self.whole.stored_blocks.max())
+        return (cycles / (self.arch.clock_ghz * 1e9))[:, :, None, None]
+
     def _write_s(self) -> float:
         """All outputs of the fullest column."""
         written = [pixels * int(own.sum()) for pixels, own in self._outputs]
@@ -177,22 +225,23 @@ class Bounds:
 
     # What a core holds -------------------------------------------------------------------
 
-    def _held(
-        self, passes: IntArray, chunks: IntArray, cout: IntArray, cin: IntArray
-    ) -> IntArray:
-        """The least bytes of a core's buffers, with one slot each."""
-        layer = self.layer
-        rows, width = self.rows[:, None, None, None], self.width[:, None, None]
-        held = rows * width * cout * layer.out_element + np.zeros_like(cin)
-        for i, source in enumerate(layer.sources):
+    def _inputs(self, cout: IntArray, cin: IntArray) -> list[IntArray]:
+        """The least bytes of a slot of each source."""
+        found: list[IntArray] = []
+        for i, source in enumerate(self.layer.sources):
             pixels = self.rows_held[:, i, None, None, None] * self.pixels_held[:, i, None, None]
             own = int(self.whole.own(i).max())
             channels = cin if source.all_channels else np.minimum(cout, own)
-            held = held + pixels * channels * source.element
-        if layer.weight is not None:
-            blocks = int(self.whole.stored_blocks.max())
-            held = held + -(-blocks // (passes * chunks)) * self._block_bytes
-        return held
+            found.append(pixels * channels * source.element)
+        return found
+
+    def _held(self, passes: IntArray, chunks: IntArray, others: IntArray) -> IntArray:
+        """The least bytes of a core's buffers, with one slot each; `others` are those of all
+        but the weights."""
+        if self.layer.weight is None:
+            return others + 0 * chunks
+        blocks = int(self.whole.stored_blocks.max())
+        return others + -(-blocks // (passes * chunks)) * self._block_bytes
 
 
 def _table(rows: Sequence[object]) -> IntArray:

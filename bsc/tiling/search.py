@@ -74,7 +74,7 @@ class _Search:
         there for the weights, if that matters."""
         best: tuple[float, Subvolume] | None = None
         for bound, candidate in self._candidates(kinds):
-            if best is not None and bound >= best[0]:
+            if best is not None and bound > best[0]:
                 break
             plan = self._plan(candidate)
             buffers = plan.buffers(self.arch)
