@@ -10,15 +10,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from bsc.asm.isa import Engine
 from bsc.asm.program import IntArray, Lock, LockUse
 from bsc.asm.waits import Uses, Waits
 from bsc.errors import BscError
 from bsc.verify.reach import Channels
+
+Clock: TypeAlias = npt.NDArray[np.int32]
+"""Steps that are over on each channel.  A long program has millions of clocks; it has not
+billions of steps."""
 
 
 class End(NamedTuple):
@@ -44,7 +49,7 @@ class Line:
     givers: int
     """Parts of the giver."""
 
-    def known(self, clocks: IntArray) -> IntArray:
+    def known(self, clocks: Clock) -> Clock:
         """What the parts of the taker know by a release; `clocks` are those of all parts of
         the giver at the end of the step that releases."""
         if self.giver.where == "all":
@@ -54,7 +59,7 @@ class Line:
             return clocks
         if self._all_take:
             return clocks[self.sources].max(axis=1)
-        padded = np.zeros((self.givers + 1, *clocks.shape[1:]), np.int64)
+        padded = np.zeros((self.givers + 1, *clocks.shape[1:]), np.int32)
         padded[:-1] = clocks
         return padded[self.sources].max(axis=1)
 
@@ -68,7 +73,7 @@ class Line:
         """Whether each part of the giver gives to the same part of the taker."""
         return self.sources.tolist() == [[part] for part in range(self.givers)]
 
-    def done(self, clocks: IntArray, first: int) -> int:
+    def done(self, clocks: Clock, first: int) -> int:
         """How many steps of the taker are surely over at a release, whichever tile one looks
         at; `first` is its first channel."""
         if self.giver.where == "all":

@@ -24,7 +24,7 @@ from bsc.asm.isa import Engine
 from bsc.asm.program import IntArray
 from bsc.asm.waits import Waits
 from bsc.errors import BscError
-from bsc.verify.chains import Line, lines
+from bsc.verify.chains import Clock, Line, lines
 from bsc.verify.reach import CORE_ENGINES, Channels
 
 CORE_COLUMN = {engine: column for column, engine in enumerate(CORE_ENGINES)}
@@ -44,8 +44,8 @@ class Runs:
 
     text: IntArray
     number: IntArray
-    start: IntArray | None
-    at_cores: IntArray | None
+    start: Clock | None
+    at_cores: Clock | None
 
 
 class Clocks:
@@ -77,8 +77,8 @@ class Clocks:
         """The runs of all instructions.  Raises BscError for a lock that some timing raises
         above its limit."""
         found: dict[int, Runs] = {}
-        blocks: dict[int, IntArray] = {}
-        ends: dict[int, IntArray] = {}
+        blocks: dict[int, Clock] = {}
+        ends: dict[int, Clock] = {}
         sources, last = self._sources()
         clock, more = self._first_clocks()
         engines = [instr.spec.engine for instr in self.instrs]
@@ -88,8 +88,8 @@ class Clocks:
         for step, (index, iteration) in enumerate(zip(indices, iterations, strict=True)):
             engine = engines[index]
             if not iteration:
-                blocks[index] = np.empty((counts[index], *clock[engine].shape), np.int64)
-            row: IntArray = blocks[index][iteration]
+                blocks[index] = np.empty((counts[index], *clock[engine].shape), np.int32)
+            row: Clock = blocks[index][iteration]
             np.add(clock[engine], more[engine], out=row)
             for source, line in sources[step]:
                 np.maximum(row, line.known(ends[source]), out=row)
@@ -121,18 +121,18 @@ class Clocks:
                 found[taker].append((giver, line))
         return found, last.tolist()
 
-    def _first_clocks(self) -> tuple[dict[Engine, IntArray], dict[Engine, IntArray]]:
+    def _first_clocks(self) -> tuple[dict[Engine, Clock], dict[Engine, Clock]]:
         """The clocks of all parts of each engine at first, and what a step adds to them."""
-        clocks: dict[Engine, IntArray] = {}
-        steps: dict[Engine, IntArray] = {}
+        clocks: dict[Engine, Clock] = {}
+        steps: dict[Engine, Clock] = {}
         for engine, parts in self.channels.parts.items():
-            clocks[engine] = np.zeros((parts, self.channels.count), np.int64)
+            clocks[engine] = np.zeros((parts, self.channels.count), np.int32)
             steps[engine] = np.eye(
-                parts, self.channels.count, self.channels.first[engine], dtype=np.int64
+                parts, self.channels.count, self.channels.first[engine], dtype=np.int32
             )
         return clocks, steps
 
-    def _runs(self, index: int, start: IntArray) -> Runs:
+    def _runs(self, index: int, start: Clock) -> Runs:
         engine, places = self.instrs[index].spec.engine, self.waits.places[index]
         at_cores = None
         if engine in CORE_ENGINES:

@@ -25,6 +25,7 @@ from bsc.asm.footprint import Extent, Flags, Turn
 from bsc.asm.isa import Engine
 from bsc.asm.program import Instr, IntArray
 from bsc.errors import BscError
+from bsc.verify.chains import Clock
 from bsc.verify.clocks import CORE_COLUMN, Clocks, Runs
 
 _ROWS = 256
@@ -131,7 +132,7 @@ class Order:
             return CORE_COLUMN[engine]
         return self.channels.first[engine] + int(touch.extent.parts[touch.entry])
 
-    def _knows(self, touch: Touch, at_cores: bool) -> IntArray:
+    def _knows(self, touch: Touch, at_cores: bool) -> Clock:
         run = self.runs[touch.instr]
         if at_cores:
             assert run.at_cores is not None
@@ -165,7 +166,7 @@ class Order:
     def _numbers(self, touch: Touch) -> IntArray:
         return self.runs[touch.instr].number
 
-    def _known_to(self, touch: Touch, other: Touch) -> IntArray:
+    def _known_to(self, touch: Touch, other: Touch) -> Clock:
         """What each iteration of a touch knows of the channel of the other."""
         run = self.runs[touch.instr]
         channel = self._channel(other)
