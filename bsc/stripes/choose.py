@@ -149,16 +149,16 @@ class Costs:
     ) -> list[Stripe] | None:
         """The stripes of a chain, as few as fit but no fewer than `least`; None if not even
         single rows do."""
-        low, high, most, best = least, chain.height, least, None
+        low, high, most = least, chain.height, least
+        best: list[Stripe] | None = None
         while low <= high:
             # A few are mostly enough, and soon tried; after that the middle.
             count = min(most, (low + high) // 2)
-            stripes = stripes_of(chain, sorted(set(cut(chain.height, count))), keep)
-            if stripes is not None and not self.fit(chain, first, stripes):
-                low, most = count + 1, 2 * count
-                continue
-            # What reads only padding is too thin: it may still do with fewer stripes.
-            best, high = stripes or best, count - 1
+            tried, stripes = _next(chain, count, high, keep)
+            if stripes is None or self.fit(chain, first, stripes):
+                best, high = stripes or best, count - 1
+            else:
+                low, most = tried + 1, 2 * tried
         return best
 
     def fit(self, chain: Chain, first: int, stripes: list[Stripe]) -> bool:
@@ -255,6 +255,16 @@ class Costs:
                     storage = chain.storages[tensor]
                     size += 2 * _bytes(storage) * rows / hwc(storage.root)[0]
         return size / (self.arch.memtiles * self.arch.link_bytes_per_s)
+
+
+def _next(chain: Chain, count: int, most: int, keep: bool) -> tuple[int, list[Stripe] | None]:
+    """How many stripes, from `count` on, leave no operation that reads only padding, which
+    depends on where they end, and the chain in so many.  None if no count up to `most` does."""
+    for each in range(count, most + 1):
+        stripes = stripes_of(chain, sorted(set(cut(chain.height, each))), keep)
+        if stripes is not None:
+            return each, stripes
+    return most, None
 
 
 def _bytes(storage: Storage) -> int:
