@@ -101,6 +101,17 @@ class Item:
                 # A part of the channels may need columns that say nothing of the whole.
                 spread = use.spread if use.accepts(use.spread) else None
 
+    def end_what_cannot_stay(self) -> None:
+        """A stay that begins later than it did may have another spread: it ends where somebody
+        cannot work on that."""
+        spread: Spread | None = None
+        for index, event in enumerate(self.events()):
+            use = event.uses[0]
+            if index and self.resident[index - 1]:
+                self.resident[index - 1] = spread is not None and use.accepts(spread)
+            if not index or not self.resident[index - 1]:
+                spread = use.spread if use.accepts(use.spread) else None
+
     def stays(self) -> Iterator[Stay]:
         """The stays of the whole tensor, as decided so far."""
         events = self.events()
@@ -312,5 +323,6 @@ def _without(item: Item, step: int) -> Item | None:
                     changed.assembled = len(item.writes) == 1
             elif index < stay.last and events[index].last < step < events[index + 1].first:
                 changed.resident[index] = False
+    changed.end_what_cannot_stay()
     same = (changed.resident, changed.assembled) == (item.resident, item.assembled)
     return None if same else changed

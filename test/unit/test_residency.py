@@ -109,6 +109,41 @@ def test_the_profile_is_the_load_of_each_step(item: Item):
     assert item.profile(STEPS).tolist() == loads
 
 
+@st.composite
+def choosy_items(draw: st.DrawFn) -> Item:
+    """A tensor whose readers each have a spread of their own, and can work on some others."""
+    spreads = [Spread(SpreadAxis.W, (0, n, 8)) for n in range(3)]
+
+    def use(step: int) -> Use:
+        own = draw(st.integers(0, 2))
+        others = draw(st.sets(st.integers(0, 2))) | {own}
+        good = [spreads[n] for n in others]
+        return Use(
+            step, draw(st.integers(1, 9)), 9, spreads[own], lambda spread: spread in good
+        )
+
+    writes = (use(0),) if draw(st.booleans()) else ()
+    reads = tuple(use(step) for step in sorted(draw(st.lists(st.integers(1, STEPS - 1)))))
+    item = Item("tensor", lambda spread: 20, 20, writes, reads, draw(st.booleans()))
+    item.keep_all()
+    return item
+
+
+ROOM = st.lists(st.integers(1, 60), min_size=STEPS, max_size=STEPS)
+
+
+@given(st.lists(choosy_items(), min_size=1, max_size=3), ROOM)
+@settings(patient, max_examples=300)
+def test_everybody_can_work_on_what_stays(tensors: list[Item], room: list[int]):
+    """Whatever is given up: the spread of a stay is that of its first use."""
+    plan(tensors, {}, dict(enumerate(room)))
+    for item in tensors:
+        events = item.events()
+        for stay in item.stays():
+            for event in events[stay.first : stay.last + 1]:
+                assert all(use.accepts(stay.spread) for use in event.uses)
+
+
 def between(name: str, first: int, last: int, whole: int, staged: int) -> Item:
     """A tensor that is written at one step and read at another; `staged` are the bytes of
     the buffer for either if it goes to DDR."""
