@@ -130,6 +130,37 @@ def transpose(state: State, node: Node, args: Args) -> Value:
             return value
 
 
+@imports("DepthToSpace", "SpaceToDepth")
+def shuffled_pixels(state: State, node: Node, args: Args) -> Value:
+    """Blocks of pixels as channels of one pixel, or the other way round."""
+    value = _value(args)
+    if not isinstance(value, Tensor | Exact):
+        return hosted(state, node, args, why_not(node.op_type))
+    n, mode = node.number("blocksize", 0), node.word("mode", "DCR")
+    to_space = node.op_type == "DepthToSpace"
+    rank, sizes = len(value.dims), value.dims[1:2] if to_space else value.dims[2:]
+    each = n * n if to_space else n
+    if rank != 4 or value.dims[0] != 1 or n < 1 or any(size % each for size in sizes):
+        raise Refusal(f"makes blocks of {n} of {list(value.dims)}: they must come out even")
+    if mode not in ("DCR", "CRD"):
+        raise Refusal(f"attribute mode is {mode!r}: DCR and CRD are accepted")
+    _, c, h, w = value.dims
+    if not to_space:
+        parts, order = (1, c, h // n, n, w // n, n), (0, 3, 5, 1, 2, 4)
+        dims = (1, c * n * n, h // n, w // n)
+    elif mode == "DCR":
+        parts, order = (1, n, n, c // each, h, w), (0, 3, 4, 1, 5, 2)
+        dims = (1, c // each, h * n, w * n)
+    else:
+        parts, order = (1, c // each, n, n, h, w), (0, 1, 4, 2, 5, 3)
+        dims = (1, c // each, h * n, w * n)
+    view = value.view.reshaped(parts)
+    view = None if view is None else view.transposed(order).reshaped(dims)
+    if view is None:
+        return hosted(state, node, args, f"would move data, to {list(dims)}")
+    return _seen(value, view)
+
+
 @imports("Tile")
 def tile(state: State, node: Node, args: Args) -> Value:
     """A tensor again and again along its axes."""

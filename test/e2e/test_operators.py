@@ -145,6 +145,25 @@ def test_transposed_convolutions(seeds: range):
     assert_all_agree(spread, seeds)
 
 
+def shuffled(seed: int) -> onnx.ModelProto:
+    """Channels become pixels, then pixels channels again."""
+    b = QdqBuilder(seed)
+    n, m = (int(k) for k in b.rng.integers(1, 4, 2))
+    cin, h, w, c = (int(k) for k in b.rng.integers(1, 6, 4))
+    x = b.conv(b.input((1, cin, h * m, w * m)), c * n * n)
+    mode = ["DCR", "CRD"][seed % 2]
+    y = b.node("DepthToSpace", [x.name], blocksize=n, mode=mode)
+    x = Signal(y, (1, c, h * m * n, w * m * n), x.pos)
+    x = b.conv(x, 5, (3, 3), pads=(1, 1, 1, 1))
+    y = b.node("SpaceToDepth", [x.name], blocksize=m)
+    return b.model(b.conv(Signal(y, (1, 5 * m * m, h * n, w * n), x.pos), 4))
+
+
+@pytest.mark.parametrize("seeds", [range(0, 3), range(3, 6)])
+def test_channels_and_pixels_change_places(seeds: range):
+    assert_all_agree(shuffled, seeds)
+
+
 @pytest.mark.parametrize("columns", [3, 6])
 def test_a_map_whose_channels_are_split_in_time_for_its_mean_only(columns: int):
     """Columns share the channels of a piece of the mean, and the product wants them all."""
