@@ -133,7 +133,7 @@ ROOM = st.lists(st.integers(1, 60), min_size=STEPS, max_size=STEPS)
 
 
 @given(st.lists(choosy_items(), min_size=1, max_size=3), ROOM)
-@settings(patient, max_examples=300)
+@settings(patient, max_examples=200)
 def test_everybody_can_work_on_what_stays(tensors: list[Item], room: list[int]):
     """Whatever is given up: the spread of a stay is that of its first use."""
     plan(tensors, {}, dict(enumerate(room)))
