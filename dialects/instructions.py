@@ -296,7 +296,7 @@ class StageOp(IRDLOperation):
     assembly_format = "$label attr-dict"
 
     def __init__(self, label: str):
-        super().__init__(properties={"label": StringAttr(label)})
+        Operation.__init__(self, properties={"label": StringAttr(label)})
 
     def verify_(self) -> None:
         if self.label.data not in STAGES:

@@ -100,7 +100,7 @@ def _corrections(instr: Instr, arrays: Arrays) -> dict[str, Value | str | None]:
     found: dict[str, Value | str | None] = {}
     for name, used in used_elements(instr, arrays).items():
         array = arrays[name]
-        if name not in instr.fields or (mask := _fitted(used, array)).all():
+        if name not in instr.fields or used.all() or (mask := _fitted(used, array)).all():
             continue
         if name in _STEPS and not mask.any():
             found[name] = None

@@ -259,7 +259,9 @@ def compact_iterations(array: npt.ArrayLike) -> Value:
 
 def _nested(value: object) -> Value:
     if isinstance(value, list):
-        return tuple(_nested(v) for v in cast(list[object], value))
+        values = cast(list[object], value)
+        flat = not isinstance(values[0], list)
+        return cast("Value", tuple(values)) if flat else tuple(_nested(v) for v in values)
     assert isinstance(value, int)
     return value
 

@@ -21,8 +21,11 @@ Flags = npt.NDArray[np.bool_]
 _ENGINES = list(Engine)
 _NUMBER = {engine: number for number, engine in enumerate(_ENGINES)}
 
-_LO, _HI, _ENGINE, _SIDE, _INDEX, _LAYER, _WRITES = range(7)
+_LO, _HI, _ENGINE, _SIDE, _RECORD, _LAYER, _WRITES = range(7)
 """The rows of the table of records; a column is a record."""
+
+_What = tuple[Access, Engine, int]
+"""An access, who does it, and in which layer."""
 
 
 class Hazards:
@@ -36,23 +39,43 @@ class Hazards:
         latest, and of reads from the left and from the right the latest of each, as each
         column knows only of those that read from it."""
         latest: dict[tuple[int, int], int] = {}
-        own = [a for a in accesses if a.memory in self._records]
-        for access in own:
-            found = self._records[access.memory].collisions(access, engine, layer)
-            for key, other in found.items():
+        new: list[Access] = []
+        for access in accesses:
+            records = self._records.get(access.memory)
+            if records is None or records.done_again(access, index, engine, layer):
+                continue
+            new.append(access)
+            for key, other in records.collisions(access, engine, layer).items():
                 latest[key] = max(latest.get(key, -1), other)
-        for access in own:
+        for access in new:
             self._records[access.memory].remember(access, index, engine, layer)
         return sorted(set(latest.values()))
 
 
 class _Records:
-    """Accesses to one memory, in the order of the text, as a table."""
+    """Accesses to one memory, in the order of the text, as a table.
+
+    The stages of a layer use the same buffers of the cores again and again.  They are one
+    record, whose instruction is the last of them: what the first had to wait for is done.
+    """
 
     def __init__(self, memory: str) -> None:
         self._at_cores = memory == "core"
         self._table: IntArray = np.zeros((7, 64), np.int64)
         self._count = 0
+        self._last: list[int] = []
+        """The last instruction of each record ever made."""
+        self._what: list[_What] = []
+        """What each of them is."""
+        self._known: dict[_What, int] = {}
+        """The records of cores that are in the table."""
+
+    def done_again(self, access: Access, index: int, engine: Engine, layer: int) -> bool:
+        """Whether a layer does what it has done before; takes note of it."""
+        record = self._known.get((access, engine, layer))
+        if record is not None:
+            self._last[record] = index
+        return record is not None
 
     def collisions(
         self, access: Access, engine: Engine, layer: int
@@ -65,22 +88,32 @@ class _Records:
             found &= old[_WRITES] != 0
         if self._at_cores:
             found &= old[_LAYER] != layer
-        engines, sides, indices = old[_ENGINE : _INDEX + 1, found].tolist()
-        # Records are in the order of the text, so that the last one of a key stays.
-        return dict(zip(zip(engines, sides, strict=True), indices, strict=True))
+        latest: dict[tuple[int, int], int] = {}
+        hits: list[tuple[int, int, int]] = old[_ENGINE : _RECORD + 1, found].T.tolist()
+        for other, side, record in hits:
+            latest[other, side] = max(latest.get((other, side), -1), self._last[record])
+        return latest
 
     def remember(self, access: Access, index: int, engine: Engine, layer: int) -> None:
         """Add a record; what it covers need not be looked at any more."""
         old = self._table[:, : self._count]
         covered = self._covered(old, access, _NUMBER[engine], layer)
         if covered.any():
+            gone: list[int] = old[_RECORD, covered].tolist()
+            for record in gone:
+                self._known.pop(self._what[record], None)
             old = old[:, ~covered]
             self._count = old.shape[1]
             self._table[:, : self._count] = old
         elif self._count == self._table.shape[1]:
             self._table = np.concatenate([old, np.zeros_like(old)], axis=1)
         number, side = _NUMBER[engine], access.neighbour
-        new = (access.lo, access.hi, number, side, index, layer, access.writes)
+        record, what = len(self._last), (access, engine, layer)
+        self._last.append(index)
+        self._what.append(what)
+        if self._at_cores:
+            self._known[what] = record
+        new = (access.lo, access.hi, number, side, record, layer, access.writes)
         self._table[:, self._count] = new
         self._count += 1
 
