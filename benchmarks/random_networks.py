@@ -6,10 +6,11 @@
     python benchmarks/random_networks.py --wide --count 10000 --jobs 2 --results cases.jsonl
 
 A seed is a network, a machine and, with `--options`, the options of the passes; `--wide` draws
-larger networks, and machines with enough memory for all of them.  Each is compiled, printed,
-parsed and simulated, and every tensor compared bit for bit.  With `--timing-seeds` each
-program also runs in event order, with nominal timing and with that many random ones; there
-the outputs are compared, and what each read sees.
+larger networks, and machines with enough memory for all of them; `--tight` leaves a part of the
+memories, of a size to the byte.  Each is compiled, printed, parsed and simulated, and every
+tensor compared bit for bit.  With `--timing-seeds` each program also runs in event order, with
+nominal timing and with that many random ones; there the outputs are compared, and what each
+read sees.
 
 With `--results` each case is a line of that file as soon as it is done, and a seed that is
 there is not run again: what was stopped goes on where it was.  Seeds that were run with other
@@ -37,7 +38,14 @@ from rich.progress import track
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "test"))
 
-from varied_networks import PIPELINE, outcome_of, random_arch, random_specs, varied_network
+from varied_networks import (
+    PIPELINE,
+    outcome_of,
+    random_arch,
+    random_specs,
+    tight_arch,
+    varied_network,
+)
 from wide_networks import roomy, wide_arch, wide_network
 
 
@@ -57,6 +65,7 @@ def main(
     first: Annotated[int, typer.Option(help="The first seed.")] = 0,
     count: Annotated[int, typer.Option(help="How many seeds.", min=1)] = 300,
     wide: Annotated[bool, typer.Option(help="Larger networks, machines with room.")] = False,
+    tight: Annotated[bool, typer.Option(help="Memories of any size.")] = False,
     options: Annotated[bool, typer.Option(help="Draw the options of the passes too.")] = False,
     timing_seeds: Annotated[int, typer.Option(help="Random timings of each.", min=0)] = 0,
     jobs: Annotated[int, typer.Option("--jobs", "-j", help="Processes.", min=1)] = 1,
@@ -67,7 +76,9 @@ def main(
     seeds = range(first, first + count)
     cases = {case.seed: case for case in _read(results) if case.seed in seeds}
     left = [seed for seed in seeds if seed not in cases]
-    run = partial(run_case, wide=wide, options=options, timing_seeds=timing_seeds, save=save)
+    run = partial(
+        run_case, wide=wide, tight=tight, options=options, timing_seeds=timing_seeds, save=save
+    )
     for case in track(_in_processes(run, left, jobs), "networks", total=len(left)):
         cases[case.seed] = case
         if results is not None:
@@ -78,11 +89,12 @@ def main(
 
 
 def run_case(
-    seed: int, *, wide: bool, options: bool, timing_seeds: int, save: Path | None
+    seed: int, *, wide: bool, tight: bool, options: bool, timing_seeds: int, save: Path | None
 ) -> Case:
     """Compile, simulate and compare one network."""
     model = wide_network(seed) if wide else varied_network(seed)
     arch = wide_arch(seed) if wide else random_arch(seed)
+    arch = tight_arch(arch, seed) if tight else arch
     if save is not None:
         save.mkdir(parents=True, exist_ok=True)
         (save / f"{seed}.onnx").write_bytes(model.SerializeToString())

@@ -8,6 +8,7 @@ everything.  Machines have so little memory that most networks must be split and
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -199,6 +200,17 @@ def random_arch(seed: int) -> Arch:
         core_data_bytes=int(rng.choice(CORES)),
         core_scratch_bytes=int(rng.choice((4096, 16384))),
         writefm_links=int(rng.integers(1, 5)),
+    )
+
+
+def tight_arch(arch: Arch, seed: int) -> Arch:
+    """The machine with a quarter of its memory or more, to the byte, where a few decide."""
+    rng = np.random.default_rng((seed, 9))
+    memtile, core = arch.memtile_bytes // 64, arch.core_data_bytes // 32
+    return dataclasses.replace(
+        arch,
+        memtile_bytes=64 * int(rng.integers(max(20, memtile // 4), memtile + 1)),
+        core_data_bytes=32 * int(rng.integers(max(20, core // 4), core + 1)),
     )
 
 
