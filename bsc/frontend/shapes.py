@@ -24,6 +24,7 @@ _LARGEST_RANK = 16
 _LARGEST_LIST = 2**10
 _LARGEST_INDEX = 2**24
 _LARGEST_CONSTANT = 2**16
+_LARGEST_AXIS = 2**20
 
 
 @imports("Identity")
@@ -199,7 +200,10 @@ def _repeated(
     state: State, node: Node, args: Args, value: Value, dims: Dims, repeats: Dims
 ) -> Value:
     """A value of `dims`, so many times along each axis: its elements are read several times."""
-    check_size(tuple(n * m for n, m in zip(dims, repeats, strict=True)))
+    made = tuple(n * m for n, m in zip(dims, repeats, strict=True))
+    check_size(made)
+    if max(made, default=1) > _LARGEST_AXIS:
+        raise Refusal(f"makes {list(made)}: at most {_LARGEST_AXIS} on an axis are accepted")
     match value:
         case Tensor() | Exact():
             view = value.view.reshaped(dims)

@@ -137,6 +137,7 @@ REFUSED: list[tuple[str, Any, str]] = [
     ),
     ("Tile", [1, 1, 0, 1], r"by \[1, 1, 0, 1\]: a number of at least 1"),
     ("Tile", [1, 1, 2**20, 2**20], "elements"),
+    ("Tile", [1, 1, 2**19, 1], r"makes \[1, 6, 2097152, 5\]: at most 1048576 on an axis"),
     ("Expand", [1, 6, 8, 5], r"\(Expand\): asks for \[1, 6, 8, 5\] of an input of shape"),
     ("Expand", [-1, 6, 4, 5], r"\(Expand\): asks for \[-1, 6, 4, 5\]"),
     ("Expand", [2, 6, 4, 5], r"is read as \[2, 6, 4, 5\]"),
