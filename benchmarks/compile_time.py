@@ -110,7 +110,7 @@ def networks() -> bool:
 
 def command(model: Path, out: Path, arch: str) -> tuple[float, float]:
     """CPU seconds of `bsc compile`, and seconds by the clock."""
-    words = [sys.executable, "-c", "from bsc.tools.driver import main; main()", "compile"]
+    words = [sys.executable, "-c", "from bsc.tools.start import bsc; bsc()", "compile"]
     before, begin = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     subprocess.run(
         [*words, str(model), "-o", str(out), "--arch", arch],

@@ -21,6 +21,7 @@ from bsc.cost.network import NetworkCost
 from bsc.dialects.bsw import BlobOp
 from bsc.dialects.payload import PayloadAttr
 from bsc.frontend import NodeReport
+from bsc.pipelines import collector_paused
 from bsc.report.record import cost_record
 from bsc.report.table import cost_table
 from bsc.report.trace import trace_record
@@ -70,7 +71,7 @@ class Compiled:
 
         Raises BscError if `path` is a file, or if the folder cannot be written.
         """
-        with folder.written_together(path) as aside:
+        with collector_paused(), folder.written_together(path) as aside:
             (aside / folder.PROGRAM).write_text(self.program, encoding="utf-8")
             self.weights.tofile(aside / folder.WEIGHTS)
             record = cost_record(self.model, self.arch, self.timing, self.costs, self.nodes)

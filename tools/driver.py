@@ -14,6 +14,7 @@ is one line on stderr and exit code 1, or 2 for a command line that makes no sen
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import time
@@ -458,4 +459,7 @@ def _line(error: typer.TyperException) -> str:
 
 def main() -> int:
     """The console script."""
-    return invoke(sys.argv[1:])
+    code = invoke(sys.argv[1:])
+    # What is there is not looked through for garbage once more at exit.
+    gc.freeze()
+    return code
