@@ -113,6 +113,7 @@ def test_external_data_that_cannot_be_had(tmp_path: Path, location: str):
 def test_names_that_stand_for_nothing():
     assert message_of("resnet51") == (
         f"unknown network 'resnet51': give one of {', '.join(NETWORKS)}, or a float ONNX file"
+        "; did you mean 'resnet50'?"
     )
     assert message_of("resnet51.onnx") == "resnet51.onnx: no such file"
     assert message_of("nowhere/resnet51") == "nowhere/resnet51: no such file"
