@@ -209,7 +209,7 @@ def test_a_faster_machine_can_make_transfers_meet():
     """With more channels from the memtiles to DDR a tensor is back earlier, and then shares
     the channels to the memtile with weights, which somebody waits for; with a speed of its
     own for each kind, it does not.  One of 400 random programs is such a case."""
-    program = program_of(1330)
+    program = program_of(3542)
     assert program is not None
     for read_channels, slower in ((2, True), (1, False)):
         arch = replace(program.arch, ddr_read_channels=read_channels)
