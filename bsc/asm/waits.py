@@ -34,10 +34,6 @@ class Uses:
     who: IntArray
     ends: Sequence[tuple[int, LockUse]]
 
-    def instr(self, n: int) -> int:
-        """The instruction that does the n-th one."""
-        return self.ends[int(self.who[n])][0]
-
 
 @dataclass
 class _Collected:
@@ -69,7 +65,6 @@ class Waits:
         self.program = program
         self.instructions = program.instructions()
         self.places: list[IntArray] = []
-        self.count = 0
         for first, places in _unit_places(program):
             self.places += [first + place for place in places]
         counts = [len(places) for places in self.places]

@@ -57,7 +57,7 @@ class Lane:
     end: Seconds
 
 
-Times: TypeAlias = "Seconds | Any"
+_Times: TypeAlias = "Seconds | Any"
 """Times of all parts of an engine: an array, or a plain number on a grid of one core, where
 each engine has but one part."""
 
@@ -117,7 +117,7 @@ class _Recurrence:
         self.waits = waits = Waits(program)
         engines = [instr.spec.engine for instr in waits.instructions]
         self.engines: list[Engine] = [engines[i] for i in waits.instrs.tolist()]
-        self.seconds: list[Times] = [_NOTHING] * waits.count
+        self.seconds: list[_Times] = [_NOTHING] * waits.count
         self.set_up = [0.0] * waits.count
         self.transfers: dict[Engine, list[tuple[int, Seconds]]] = {e: [] for e in _SHARED}
         """The steps that share channels, and their seconds on a channel of their own."""
@@ -126,8 +126,8 @@ class _Recurrence:
             cycles = arch.dispatch_cycles + (index in first) * arch.reprogram_cycles
             self._add(waits.places[index].tolist(), engine, work, arch.cycles_to_s(cycles))
         self.sources = self._sources()
-        self.starts: list[Times] = []
-        self.ends: list[Times] = []
+        self.starts: list[_Times] = []
+        self.ends: list[_Times] = []
 
     def _add(self, steps: list[int], engine: Engine, work: Work, set_up: float) -> None:
         """The steps of an instruction."""
@@ -154,13 +154,13 @@ class _Recurrence:
         for name, lock in self.waits.program.locks.items():
             given, taken = self.waits.given[name], self.waits.taken[name]
             givers, takers = self._reaches(given, lock), self._reaches(taken, lock)
+            if self.single and any(r.where in ("l", "r") for r in (*givers, *takers)):
+                continue  # There is no neighbour.
             gives, takes = list(dict.fromkeys(givers)), list(dict.fromkeys(takers))
             ways = [[self.tiles.way(give, take) for take in takes] for give in gives]
             by = np.array([gives.index(giver) for giver in givers], np.int64)
             to = np.array([takes.index(taker) for taker in takers], np.int64)
             source = self.waits.sources(name)
-            if self.single and any(reach.where in ("l", "r") for reach in (*gives, *takes)):
-                continue  # There is no neighbour.
             known = np.flatnonzero(source >= 0)
             source = source[known]
             columns = taken.steps[known], given.steps[source]
@@ -189,7 +189,7 @@ class _Recurrence:
         later: Callable[[Any, Any], Any] = max if self.single else np.maximum
         parts = dict(zip(self.engines, self.seconds, strict=True))
         free = {engine: 0 * seconds for engine, seconds in parts.items()}
-        starts, ends = list[Times](), list[Times]()
+        starts, ends = list[_Times](), list[_Times]()
         for engine, seconds, set_up, sources in zip(
             self.engines, self.seconds, self.set_up, self.sources, strict=True
         ):

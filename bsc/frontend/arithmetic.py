@@ -10,24 +10,19 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
 from bsc.frontend.curves import Curve, Floats, Undefined, meant
 
-_EXACTLY: Mapping[str, Callable[[Fraction, Fraction], Fraction]] = {
+_BINARY: Mapping[str, Callable[[Any, Any], Any]] = {
     "Add": lambda a, b: a + b,
     "Sub": lambda a, b: a - b,
     "Mul": lambda a, b: a * b,
     "Div": lambda a, b: a / b,
 }
-
-_IN_FLOAT32: Mapping[str, Callable[[Floats, Floats], Floats]] = {
-    "Add": lambda a, b: a + b,
-    "Sub": lambda a, b: a - b,
-    "Mul": lambda a, b: a * b,
-    "Div": lambda a, b: a / b,
-}
+"""Of two fractions, or of two arrays of float32: what comes out is of the same kind."""
 
 _SINGLE: Mapping[str, Callable[[Floats], Floats]] = {
     "Abs": np.abs,
@@ -35,9 +30,9 @@ _SINGLE: Mapping[str, Callable[[Floats], Floats]] = {
     "Sqrt": np.sqrt,
 }
 
-BINARY = tuple(_IN_FLOAT32)
+BINARY = tuple(_BINARY)
 SINGLE = tuple(_SINGLE)
-"""The operators of one and of two operands."""
+"""The operators of two operands, and of one."""
 
 _ROUNDING = Fraction(1, 2**23)
 """How far off one step in float32 may be, for each unit of its value."""
@@ -101,14 +96,14 @@ class Arithmetic(Curve):
         left, right = self.left.exact(x), self.right.exact(x)
         if self.op_type == "Div" and not right:
             raise Undefined
-        return _EXACTLY[self.op_type](left, right)
+        return _BINARY[self.op_type](left, right)
 
     def floats(self, x: Floats) -> Floats | None:
         left, right = self.left.floats(x), self.right.floats(x)
         if left is None or right is None:
             return None
         with np.errstate(all="ignore"):
-            return _IN_FLOAT32[self.op_type](left, right)
+            return _BINARY[self.op_type](left, right)
 
     def slack(self, x: Fraction) -> Fraction:
         a, b = self.left.slack(x), self.right.slack(x)

@@ -18,8 +18,7 @@ from bsc.asm.program import IntArray
 
 Flags = npt.NDArray[np.bool_]
 
-_ENGINES = list(Engine)
-_NUMBER = {engine: number for number, engine in enumerate(_ENGINES)}
+_NUMBER = {engine: number for number, engine in enumerate(Engine)}
 
 _LO, _HI, _ENGINE, _SIDE, _RECORD, _LAYER, _WRITES = range(7)
 """The rows of the table of records; a column is a record."""

@@ -52,9 +52,7 @@ class Line:
     def known(self, clocks: Clock) -> Clock:
         """What the parts of the taker know by a release; `clocks` are those of all parts of
         the giver at the end of the step that releases."""
-        if self.giver.where == "all":
-            # A release in every column comes once all columns have come so far.
-            clocks = np.broadcast_to(clocks.max(axis=0), clocks.shape)
+        clocks = self._released(clocks)
         if self._one_to_one:
             return clocks
         if self._all_take:
@@ -62,6 +60,13 @@ class Line:
         padded = np.zeros((self.givers + 1, *clocks.shape[1:]), np.int32)
         padded[:-1] = clocks
         return padded[self.sources].max(axis=1)
+
+    def _released(self, clocks: Clock) -> Clock:
+        """The clocks with which the tiles of the giver's parts have the units."""
+        if self.giver.where != "all":
+            return clocks
+        # A release in every column comes once all columns have come so far.
+        return np.broadcast_to(clocks.max(axis=0), clocks.shape)
 
     @cached_property
     def _all_take(self) -> bool:
@@ -76,8 +81,7 @@ class Line:
     def done(self, clocks: Clock, first: int) -> int:
         """How many steps of the taker are surely over at a release, whichever tile one looks
         at; `first` is its first channel."""
-        if self.giver.where == "all":
-            clocks = np.broadcast_to(clocks.max(axis=0), clocks.shape)
+        clocks = self._released(clocks)
         channels = first + np.arange(len(self.sources))
         used = self.sources[:, 0] < self.givers
         return int(clocks[self.sources[used], channels[used, None]].min()) if used.any() else 0
