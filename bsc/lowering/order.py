@@ -20,8 +20,10 @@ Flags = npt.NDArray[np.bool_]
 
 _NUMBER = {engine: number for number, engine in enumerate(Engine)}
 
-_LO, _HI, _ENGINE, _SIDE, _RECORD, _LAYER, _WRITES = range(7)
+_LO, _HI, _ENGINE, _WAY, _RECORD, _LAYER, _WRITES = range(7)
 """The rows of the table of records; a column is a record."""
+
+_WAYS = 3 * len(Engine)
 
 _What = tuple[Access, Engine, int]
 """An access, who does it, and in which layer."""
@@ -37,18 +39,22 @@ class Hazards:
         """Register an instruction; returns those that it must wait for: of each engine the
         latest, and of reads from the left and from the right the latest of each, as each
         column knows only of those that read from it."""
-        latest: dict[tuple[int, int], int] = {}
+        latest: IntArray = np.full(_WAYS, -1)
         new: list[Access] = []
         for access in accesses:
             records = self._records.get(access.memory)
             if records is None or records.done_again(access, index, engine, layer):
                 continue
             new.append(access)
-            for key, other in records.collisions(access, engine, layer).items():
-                latest[key] = max(latest.get(key, -1), other)
+            records.collide(access, engine, layer, latest)
         for access in new:
             self._records[access.memory].remember(access, index, engine, layer)
-        return sorted(set(latest.values()))
+        return sorted({other for other in latest.tolist() if other >= 0})
+
+
+def _way(engine: Engine, access: Access) -> int:
+    """Who does it and, if it reads, from which side: one number."""
+    return 3 * _NUMBER[engine] + access.neighbour + 1
 
 
 class _Records:
@@ -62,7 +68,7 @@ class _Records:
         self._at_cores = memory == "core"
         self._table: IntArray = np.zeros((7, 64), np.int64)
         self._count = 0
-        self._last: list[int] = []
+        self._last: IntArray = np.zeros(64, np.int64)
         """The last instruction of each record ever made."""
         self._what: list[_What] = []
         """What each of them is."""
@@ -76,10 +82,9 @@ class _Records:
             self._last[record] = index
         return record is not None
 
-    def collisions(
-        self, access: Access, engine: Engine, layer: int
-    ) -> dict[tuple[int, int], int]:
-        """Of each engine and side the last instruction that an access must wait for."""
+    def collide(self, access: Access, engine: Engine, layer: int, latest: IntArray) -> None:
+        """Raise `latest` to the last instruction of each engine and side that an access must
+        wait for."""
         old = self._table[:, : self._count]
         found = (old[_LO] < access.hi) & (access.lo < old[_HI])
         found &= old[_ENGINE] != _NUMBER[engine]
@@ -87,16 +92,13 @@ class _Records:
             found &= old[_WRITES] != 0
         if self._at_cores:
             found &= old[_LAYER] != layer
-        latest: dict[tuple[int, int], int] = {}
-        hits: list[tuple[int, int, int]] = old[_ENGINE : _RECORD + 1, found].T.tolist()
-        for other, side, record in hits:
-            latest[other, side] = max(latest.get((other, side), -1), self._last[record])
-        return latest
+        hits = np.flatnonzero(found)
+        np.maximum.at(latest, old[_WAY, hits], self._last[old[_RECORD, hits]])
 
     def remember(self, access: Access, index: int, engine: Engine, layer: int) -> None:
         """Add a record; what it covers need not be looked at any more."""
         old = self._table[:, : self._count]
-        covered = self._covered(old, access, _NUMBER[engine], layer)
+        covered = self._covered(old, access, engine, layer)
         if covered.any():
             gone: list[int] = old[_RECORD, covered].tolist()
             for record in gone:
@@ -106,24 +108,25 @@ class _Records:
             self._table[:, : self._count] = old
         elif self._count == self._table.shape[1]:
             self._table = np.concatenate([old, np.zeros_like(old)], axis=1)
-        number, side = _NUMBER[engine], access.neighbour
-        record, what = len(self._last), (access, engine, layer)
-        self._last.append(index)
+        record, what = len(self._what), (access, engine, layer)
+        if record == len(self._last):
+            self._last = np.concatenate([self._last, np.zeros_like(self._last)])
+        self._last[record] = index
         self._what.append(what)
         if self._at_cores:
             self._known[what] = record
-        new = (access.lo, access.hi, number, side, record, layer, access.writes)
+        number, way = _NUMBER[engine], _way(engine, access)
+        new = (access.lo, access.hi, number, way, record, layer, access.writes)
         self._table[:, self._count] = new
         self._count += 1
 
-    def _covered(self, old: IntArray, access: Access, engine: int, layer: int) -> Flags:
+    def _covered(self, old: IntArray, access: Access, engine: Engine, layer: int) -> Flags:
         """Whether waiting for the new one is as good as waiting for the old one too: it
         writes all those bytes (and so has waited itself), or reads them on the same engine
         from the same side."""
         inside = (access.lo <= old[_LO]) & (old[_HI] <= access.hi)
-        same = old[_ENGINE] == engine
         if self._at_cores:
-            inside &= (old[_LAYER] != layer) | same
+            inside &= (old[_LAYER] != layer) | (old[_ENGINE] == _NUMBER[engine])
         if access.writes:
             return inside
-        return inside & (old[_WRITES] == 0) & same & (old[_SIDE] == access.neighbour)
+        return inside & (old[_WRITES] == 0) & (old[_WAY] == _way(engine, access))
