@@ -226,6 +226,7 @@ def compile(
     import bsc
     from bsc.folder import check_target
     from bsc.frontend.given import parse_shapes
+    from bsc.pipelines import collector_paused
     from bsc.report.screen import print_compiled
 
     monitor: PassMonitor = context.obj
@@ -234,14 +235,19 @@ def compile(
     else:
         check_target(output)
         start = time.perf_counter()
-        with progress.steps(f"compiling {model}") as say:
-            given = parse_shapes(shape)
-            compiled = bsc.compile(
-                model, arch, timing, block=block, shapes=given, monitor=monitor, progress=say
-            )
-            monitor.stage = ""
-            compiled.save(output)
-        print_compiled(compiled, output, time.perf_counter() - start)
+        with collector_paused():
+            with progress.steps(f"compiling {model}") as say:
+                given = parse_shapes(shape)
+                compiled = bsc.compile(
+                    model, arch, timing, block=block, shapes=given, monitor=monitor, progress=say
+                )
+                monitor.stage = ""
+                compiled.save(output)
+            print_compiled(compiled, output, time.perf_counter() - start)
+            # All that is there counts as old from here on, so that the collector, which has
+            # waited, does not look through it at once.
+            gc.freeze()
+            gc.unfreeze()
     if time_passes:
         typer.echo(monitor.timing_table(), err=True)
 

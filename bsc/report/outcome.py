@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from bsc.checking import CheckResult, TensorCheck, TimingCheck
 from bsc.report.layers import short_name
 from bsc.report.units import plural
+
+if TYPE_CHECKING:
+    from bsc.checking import CheckResult, TensorCheck, TimingCheck
 
 
 def outcome_lines(result: CheckResult) -> list[str]:

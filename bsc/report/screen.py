@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 
-from bsc.checking import CheckResult
 from bsc.compiled import Compiled
 from bsc.report.blocks import block_lines, blocks_of
 from bsc.report.host import host_lines
 from bsc.report.layers import layer_table, time_lines
 from bsc.report.outcome import elided_table, outcome_lines
 from bsc.report.units import plural, seconds
+
+if TYPE_CHECKING:
+    # What checking takes (an interpreter, onnxruntime) is much to import for a table.
+    from bsc.checking import CheckResult
 
 _WIDEST = 1000
 

@@ -47,6 +47,12 @@ def test_import_is_light():
     assert done.stdout == "\n", done.stderr
 
 
+def test_compiling_does_not_import_what_checking_takes():
+    code = "import sys, bsc.api, bsc.report.screen; print('bsc.interpreter' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "False\n", done.stderr
+
+
 def test_the_names_of_the_package():
     assert all(getattr(bsc, name) is not None for name in bsc.__all__)
     with pytest.raises(AttributeError, match="has no attribute 'compiler'"):
