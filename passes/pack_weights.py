@@ -116,24 +116,28 @@ def pack_layer(
     `offsets` on, in the order of their use."""
     shape, bias = split.layer.weight, weight.bias()
     assert shape is not None
-    starts, sizes = split.weight_pieces(arch)
+    starts, sizes = (array.tolist() for array in split.weight_pieces(arch))
+    memtiles = [memtile for memtile, _ in arch.weight_links]
     for index, row in product(range(split.pass_count), range(split.layer.row_count)):
         cout = split.of_core(index, row)
         if cout[0] == cout[1]:
             continue
         values = ungrouped(weight.channels(*cout), cout[0], groups, shape)
         blocks = blocks_of(values, shape.block)
+        gamma = shape.mask(cout, (0, split.chunk_bounds[-1]))
+        links = arch.links_of_row(row)
         for chunk, cin in enumerate(pairwise(split.chunk_bounds)):
+            columns = slice(cin[0] // shape.block[1], -(-cin[1] // shape.block[1]))
             packed = pack(
                 shape.packed_shape(cout[1] - cout[0], cin[1] - cin[0], chunk == 0),
-                blocks[:, cin[0] // shape.block[1] : -(-cin[1] // shape.block[1])],
+                blocks[:, columns],
                 bias[cout[0] : cout[1]],
-                shape.mask(cout, cin),
+                gamma[:, columns],
             )
             done = 0
-            for link in arch.links_of_row(row):
-                at = offsets[arch.weight_links[link][0]] + starts[index, chunk, link]
-                size = int(sizes[index, chunk, link])
+            for link in links:
+                at = offsets[memtiles[link]] + starts[index][chunk][link]
+                size = sizes[index][chunk][link]
                 blob[at : at + size] = packed[done : done + size]
                 done += size
             assert done == packed.size

@@ -56,7 +56,8 @@ class PackedShape(NamedTuple):
     @property
     def gamma_bytes(self) -> int:
         """Bytes of Γ."""
-        return round_up(ceil_div(self.grid[0] * self.grid[1], 8), WORD)
+        rows, cols = self.grid
+        return round_up(ceil_div(rows * cols, 8), WORD)
 
     @property
     def bias_bytes(self) -> int:
@@ -90,9 +91,10 @@ def blocks_of(weight: Int8, block: tuple[int, int]) -> Int8:
     CIN, KH, KW, b1, b0).  At the edges the rest is zero."""
     cout, kh, kw, cin = weight.shape
     (b0, b1), rows, cols = block, ceil_div(cout, block[0]), ceil_div(cin, block[1])
-    padded = np.zeros((rows * b0, kh, kw, cols * b1), np.int8)
-    padded[:cout, :, :, :cin] = weight
-    blocks = padded.reshape(rows, b0, kh, kw, cols, b1)
+    if weight.shape != (whole := (rows * b0, kh, kw, cols * b1)):
+        weight, part = np.zeros(whole, np.int8), weight
+        weight[:cout, :, :, :cin] = part
+    blocks = weight.reshape(rows, b0, kh, kw, cols, b1)
     return np.ascontiguousarray(blocks.transpose(0, 4, 2, 3, 5, 1))
 
 
@@ -102,16 +104,13 @@ def pack(shape: PackedShape, blocks: Int8, bias: Int32, gamma: Mask) -> Bytes:
     `blocks` are those of the weight (`blocks_of`), perhaps fewer than the shape has (the rest
     is zero), `bias` up to COUT numbers, `gamma` a mask over the grid of blocks.
     """
-    stored = blocks[gamma[: blocks.shape[0], : blocks.shape[1]]]
-    out = np.zeros(shape.size(int(gamma.sum())), np.uint8)
-    bits = np.packbits(gamma.reshape(-1), bitorder="little")
-    out[: bits.size] = bits
-    at = shape.gamma_bytes
-    if shape.bias:
-        out[at : at + 4 * bias.size] = bias.astype("<i4").view(np.uint8)
-        at += shape.bias_bytes
-    out[at : at + stored.size] = stored.reshape(-1).view(np.uint8)
-    return out
+    # Joined as bytes: of a large dense layer there are tens of thousands, a few blocks each.
+    bits = np.packbits(gamma, bitorder="little").tobytes()
+    numbers = bias.astype("<i4").tobytes() if shape.bias else b""
+    stored = blocks[gamma[: blocks.shape[0], : blocks.shape[1]]].tobytes()
+    head = bits.ljust(shape.gamma_bytes, b"\0") + numbers.ljust(shape.bias_bytes, b"\0")
+    size = shape.size(int(np.count_nonzero(gamma)))
+    return np.frombuffer((head + stored).ljust(size, b"\0"), np.uint8)
 
 
 def unpack(shape: PackedShape, data: Bytes) -> tuple[Int8, Int32, int]:
