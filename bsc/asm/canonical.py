@@ -247,7 +247,7 @@ def _writefm(instr: Instr, a: Arrays) -> dict[str, Used]:
 def _steps(instr: Instr, moves: Used) -> dict[str, Used]:
     """The strides of the iterations."""
     outer, inner = (*instr.iters, 1)[:2]
-    return {"hstep": moves & (outer > 1), "cstep": _some(moves, 1) & (inner > 1)}
+    return {"hstep": moves & (outer > 1), "cstep": moves & (inner > 1)}
 
 
 def _matrix(a: Arrays) -> dict[str, Used]:

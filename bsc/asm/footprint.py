@@ -217,9 +217,8 @@ def _moved(fields: Fields, owners: IntArray) -> IntArray:
     if "hstep" not in names:
         return np.zeros((1, len(owners)), np.int64)
     outer, inner = np.divmod(np.arange(fields.instr.count), (*fields.instr.iters, 1)[1])
-    return (
-        outer[:, None] * fields["hstep"][:, owners] + inner[:, None] * fields["cstep"][:, None]
-    )
+    hstep, cstep = fields["hstep"][:, owners], fields["cstep"][:, owners]
+    return outer[:, None] * hstep + inner[:, None] * cstep
 
 
 def _pixel(fields: Fields, columns: IntArray) -> tuple[IntArray, IntArray]:

@@ -102,7 +102,12 @@ _STEPS = (
         axes=_COL,
         optional=True,
     ),
-    Field("cstep", "bytes in the memtile from one inner iteration to the next", optional=True),
+    Field(
+        "cstep",
+        "bytes in the memtile from one inner iteration to the next",
+        axes=_COL,
+        optional=True,
+    ),
 )
 
 _OUT_BOX = (

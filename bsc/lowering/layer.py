@@ -1,18 +1,19 @@
 """The instructions of one layer, between memtiles and cores.
 
-Passes over COUT and tiles of W are written out; groups of rows, chunks of CIN and streamed
+Passes over COUT are written out; groups of rows, equal tiles of W, chunks of CIN and streamed
 passes are iterations with strides (section 4.4 of the paper).  A stage is
 
-    weights stay          LOADFM n, computation n, WRITEFM n
+    weights stay          LOADFM n x T, computation n x T, WRITEFM n x T
     CIN comes in chunks   LOADFM n x K, LOADWDM n x K, computation n x K, WRITEFM n
     activations stay      LOADFM n, then LOADWDM n x P, computation n x P, WRITEFM n x P
 
-for n groups of rows, K chunks and P passes.  Buffers are used in turn: the ping, the pong,
-and on, from stage to stage and pass to pass.
+for n groups of rows, T tiles, K chunks and P passes.  Buffers are used in turn: the ping, the
+pong, and on, from stage to stage and pass to pass.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -32,6 +33,7 @@ from bsc.geometry import lengths
 from bsc.lowering.located import Located
 from bsc.tiling.core import CoreBuffer, CorePlan, compute_window, source_name
 from bsc.tiling.layer import Source
+from bsc.tiling.pixels import Run
 from bsc.tiling.rows import StageShape
 
 _NEIGHBOURS = (("memtile", "w", 0), ("left", "wl", -1), ("right", "wr", 1))
@@ -64,37 +66,38 @@ class LayerCode:
     def stages(self) -> Iterator[tuple[str, list[Instr]]]:
         """(label, instructions) of each stage; weights that stay have one of their own."""
         plan = self.plan
-        tiles = range(len(plan.pixels.tiles))
         if plan.passes_inside:
-            for tile in tiles:
+            for run in plan.runs:
                 for stage in plan.stages:
-                    yield stage.label, self._stage_of_passes(stage, tile)
+                    yield stage.label, self._stage_of_passes(stage, run)
             return
         for index in range(plan.channels.pass_count):
             if plan.layer.weight is not None and not plan.streams_weights:
                 yield "weights", [self._weights([(index, 0)], (1,))]
-            for tile in tiles:
+            for run in plan.runs:
                 for stage in plan.stages:
-                    yield stage.label, self._stage(stage, tile, index)
+                    yield stage.label, self._stage(stage, run, index)
             if plan.layer.weight is not None and not plan.streams_weights:
                 self._advance("weights", 1)
 
     # Stages ------------------------------------------------------------------------------
 
-    def _stage(self, stage: StageShape, tile: int, index: int) -> list[Instr]:
-        """A stage of one pass; its inner iterations, if any, are chunks of CIN."""
-        plan, n = self.plan, stage.iterations
+    def _stage(self, stage: StageShape, run: Run, index: int) -> list[Instr]:
+        """A stage of one pass; its inner iterations, if any, are chunks of CIN or tiles."""
+        plan, tile = self.plan, run.first
         chunks = plan.channels.chunk_count
-        iters = (n,) if chunks == 1 else (n, chunks)
+        each = (stage.iterations,) if run.tiles == 1 else (stage.iterations, run.tiles)
+        iters = each if chunks == 1 else (stage.iterations, chunks)
+        n = math.prod(each)
         further = range(1, len(plan.layer.sources))
         parts = [(index, k) for k in range(chunks)] * n
         code = [self._load(0, stage, tile, parts, iters)]
-        others = [self._load(s, stage, tile, [(index, 0)] * n, (n,)) for s in further]
+        others = [self._load(s, stage, tile, [(index, 0)] * n, each) for s in further]
         code = [*others, *code] if chunks > 1 else [*code, *others]
         if plan.streams_weights:
             code.append(self._weights(parts, iters))
         code.append(self._compute(stage, tile, parts, iters))
-        code.append(self._write(stage, tile, [(index, 0)] * n, (n,)))
+        code.append(self._write(stage, tile, [(index, 0)] * n, each))
         self._advance("in", n * chunks)
         for s in further:
             self._advance(source_name(s), n)
@@ -103,9 +106,9 @@ class LayerCode:
         self._advance("out", n)
         return code
 
-    def _stage_of_passes(self, stage: StageShape, tile: int) -> list[Instr]:
+    def _stage_of_passes(self, stage: StageShape, run: Run) -> list[Instr]:
         """A stage that loads its input once and runs all passes over it."""
-        plan, n = self.plan, stage.iterations
+        plan, n, tile = self.plan, stage.iterations, run.first
         iters = (n, plan.channels.pass_count)
         further = range(1, len(plan.layer.sources))
         parts = [(p, 0) for p in range(plan.channels.pass_count)] * n
@@ -160,7 +163,8 @@ class LayerCode:
         fields["row"] = compact([located.row_bytes(c) * row_step for c in columns])
         fields["pix"] = compact([located.pixel_bytes(c) * pixel_step for c in columns])
         stride = stage.rows * source.window.h.stride // source.window.h.repeat
-        self._add_steps(fields, located, stride, self._channel_step(index), iters)
+        inner = self._channel_step(index)
+        self._add_steps(fields, located, (stride, plan.pixels.step(source)), inner, iters)
         return Instr("LOADFM", iters, fields)
 
     def _pieces(
@@ -198,7 +202,8 @@ class LayerCode:
         return compact(lo[index] * source.element)
 
     def _channel_step(self, index: int) -> int:
-        """Bytes from the channels of one inner iteration to those of the next."""
+        """Bytes from the channels of one inner iteration to those of the next; 0 if they are
+        the same."""
         plan, source = self.plan, self.plan.layer.sources[index]
         if source.all_channels:
             chunks = plan.channels.chunk_count
@@ -209,16 +214,19 @@ class LayerCode:
         self,
         fields: dict[str, FieldValue],
         located: Located,
-        rows: int,
+        moved: tuple[int, int],
         channels: int,
         iters: tuple[int, ...],
     ) -> None:
-        """The strides of the iterations, where there are any."""
+        """The strides of the iterations, where there are any: rows and pixels that a tensor
+        has moved on, or bytes along its channels."""
+        columns, (rows, pixels) = range(self.arch.cols), moved
         if iters[0] > 1:
-            columns = range(self.arch.cols)
             fields["hstep"] = compact([located.row_bytes(c) * rows for c in columns])
         if len(iters) == 2 and channels:
             fields["cstep"] = channels
+        elif len(iters) == 2 and not self.plan.passes_inside:
+            fields["cstep"] = compact([located.pixel_bytes(c) * pixels for c in columns])
 
     def _weights(self, parts: Sequence[tuple[int, int]], iters: tuple[int, ...]) -> Instr:
         """LOADWDM of the subvolumes `parts`, one an iteration."""
@@ -265,8 +273,8 @@ class LayerCode:
             "row": compact([out.row_bytes(c) for c in columns]),
             "pix": compact([out.pixel_bytes(c) for c in columns]),
         }
-        step = self.plan.channels.cout * layer.out_element
-        self._add_steps(fields, out, stage.rows, step, iters)
+        channels = layer.out_element * self.plan.channels.cout if self.plan.passes_inside else 0
+        self._add_steps(fields, out, (stage.rows, self.plan.pixels.width), channels, iters)
         return Instr("WRITEFM", iters, fields)
 
     def _tile_widths(self, tile: int) -> Value:
@@ -286,7 +294,7 @@ class LayerCode:
         inner = iters[1] if len(iters) == 2 else 1
         # What comes or goes once in an outer iteration is used for all inner ones.
         once_in = inner if plan.passes_inside else 1
-        once_out = 1 if plan.passes_inside else inner
+        once_out = plan.channels.chunk_count
         fields: dict[str, FieldValue] = dict(self.kernel)
         fields["in"] = self._slots("in", once_in)
         fields["out"] = self._slots("out", once_out)

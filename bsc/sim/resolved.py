@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from bsc.arch import Arch
 from bsc.asm.canonical import check_canonical
 from bsc.asm.instr_parser import check_fields
@@ -46,6 +44,5 @@ class Resolved:
         outer, inner = divmod(iteration, self.inner)
         if len(self.instr.iters) == 1:
             outer, inner = iteration, 0
-        return outer * int(self.arrays["hstep"][0, col]) + inner * int(
-            np.ravel(self.arrays["cstep"])[0]
-        )
+        hstep, cstep = self.arrays["hstep"], self.arrays["cstep"]
+        return outer * int(hstep[0, col]) + inner * int(cstep[0, col])

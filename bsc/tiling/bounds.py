@@ -1,12 +1,14 @@
 """Lower bounds of the time of many subvolumes at once.
 
 A bound takes what no choice can avoid and what the choice makes worse, and leaves out all
-that needs a closer look (uneven passes, fill and drain, the set-up of a transfer):
+that needs a closer look (uneven passes, stages of one iteration, the set-up of a transfer):
 
     weights x how often they come  +  max(compute, input x how often it comes, output)
 
 each over its capacity, as in `serial` timing (`estimate`).  Where there is no room for a ping
-and a pong, the input or the output takes turns with the computation, and the two add up.
+and a pong, the input or the output takes turns with the computation, and the two add up.  In
+`overlap` timing the weights overlap too, if there is room to fetch them ahead; the first
+loads, the last computation and the last write never do.
 Subvolumes that no core can hold even with a single slot a buffer have no bound: they are
 infinite.
 
@@ -15,8 +17,9 @@ All arrays have the axes rows, width, COUT, CIN, one entry for each candidate of
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
+from functools import cached_property
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -27,19 +30,24 @@ from bsc.cost.rates import matrix_cycles
 from bsc.dialects.placement import Stationary
 from bsc.geometry import ceil_div
 from bsc.tiling.channels import ChannelSplit
+from bsc.tiling.estimate import weights_s
 from bsc.tiling.layer import LayerShape
 from bsc.tiling.pixels import PixelSplit
 from bsc.tiling.rows import StageShape, split_rows
 
 Seconds = npt.NDArray[np.float64]
 
+Numbers: TypeAlias = "Seconds | IntArray | int"
+
 OVERLAP_SHARE = 0.3
 """How much the time under `overlap` counts beside that under `serial`."""
 
-STAGE_S, ITERATION_S = 1e-7, 1e-9
-"""What a stage, and an iteration of one, count in the search besides their work: each is a
-task for every channel, and stages are lines of the program, even on a machine whose
-description has no overheads."""
+STAGE_S, ITERATION_S = 1e-7, 4e-8
+"""What a stage, and an iteration of one, count in the search besides their work, even on a
+machine whose description has no overheads: an iteration is a task for every channel, with
+locks to take and to give, and a stage is lines of the program as well.  Of two choices that
+take about the same time, the one with larger and fewer pieces is better for whoever has to
+run, check or simulate the program."""
 
 
 class Bounds:
@@ -70,6 +78,7 @@ class Bounds:
         )
         self.pieces = list(stages), list(pixels)
         self.tiles = np.array([len(each.tiles) for each in pixels])
+        self.runs = np.array([len(each.runs) for each in pixels])
         self.width = np.array([each.widest for each in pixels])
         self.pixels_loaded = _table([each.loaded.sum(axis=1) for each in pixels])
         self.pixels_held = _table([each.loaded.max(axis=(1, 2)) for each in pixels])
@@ -83,33 +92,35 @@ class Bounds:
         inside = kind is Stationary.ACTIVATIONS
         streams = inside | (chunks > 1)
         comes = self.groups[:, None, None, None] * self.tiles[:, None, None]
-        weights = self._weights_s() * np.where(streams, comes, 1)
         outputs = self.rows[:, None, None, None] * self.width[:, None, None] * cout
-        inputs = self._inputs(cout, cin)
-        written = outputs * self.layer.out_element
-        room = self.arch.core_data_bytes - self._held(passes, chunks, sum(inputs) + written)
-        load, least = (
-            self._load_s(1 if inside else passes),
-            functools.reduce(np.minimum, inputs),
-        )
-        busy = self._busy_s(load, room, least, written)
-        fits = room >= 0
+        written, taken = outputs * self.layer.out_element, sum(self._inputs(cout, cin))
+        weight = self._weight_bytes(passes, chunks)
+        room = self.arch.core_data_bytes - (weight + taken + written)
+        # Only what comes or goes more than once gets a second slot.
+        taken = taken * (comes * (1 if inside else passes * chunks) > 1)
+        written = written * (comes * passes > 1)
+        weights = self._weights_s() * np.where(streams, comes, 1)
+        busy = self._busy_s(self._load_s(1 if inside else passes), room, taken, written)
+        serial = weights + busy
+        ahead = np.where(streams, comes, 1) * passes * chunks > 1
+        ahead &= weight + taken + written <= room
+        in_turn = np.where(streams, np.maximum(weights + self._compute, busy), serial)
+        overlap = np.where(ahead, np.maximum(weights, busy), in_turn)
+        overlap = overlap + self._ends_s(passes, chunks)
+        runs = np.where(streams, self.tiles[:, None, None], self.runs[:, None, None])
+        stages = self.stages[:, None, None, None] * runs * (1 if inside else passes)
+        tasks = stages * STAGE_S + comes * passes * chunks * ITERATION_S
+        fits = (room >= 0) & (chunks == 1 if inside else True)
         fits &= (chunks == 1) | (outputs * 4 <= self.arch.core_scratch_bytes)
-        if inside:
-            fits &= chunks == 1
-        stages = self.stages[:, None, None, None] * self.tiles[:, None, None]
-        tasks = stages * (1 if inside else passes) * STAGE_S
-        tasks = tasks + comes * passes * chunks * ITERATION_S
-        serial, overlap = weights + busy, np.maximum(weights, busy)
         return np.where(fits, serial + OVERLAP_SHARE * overlap + tasks, np.inf)
 
     def _busy_s(
         self, load: Seconds, room: IntArray, inputs: IntArray, written: IntArray
     ) -> Seconds:
         """The busiest of loads, computation and writes.  `room` is what a core has left when
-        each buffer has one slot, `inputs` and `written` what a second slot takes of it at
-        least: for one of the sources, and for the output."""
-        compute, write = self._tiles_s(), self._write_s()
+        each buffer has one slot, `inputs` and `written` what second slots take of it at least:
+        for the sources, and for the output."""
+        compute, write = self._compute, self._write_s()
         apart = np.maximum(load, np.maximum(compute, write))
         load_in_turn = np.maximum(load + compute, write)
         write_in_turn = np.maximum(load, compute + write)
@@ -120,6 +131,18 @@ class Bounds:
             [apart, one_of_them, load_in_turn, write_in_turn],
             np.maximum(load_in_turn, write_in_turn),
         )
+
+    def _ends_s(self, passes: IntArray, chunks: IntArray) -> Seconds:
+        """The loads of the first iteration, and the computation and write of the last one, if
+        passes and chunks are even."""
+        stages, pixels = self.pieces
+        rows = _table([each[0].loaded for each in stages])
+        load = self._read(rows, _table([p.loaded[:, 0] for p in pixels]), 1 / chunks, passes)
+        last = _table([each[-1].rows for each in stages])
+        narrowest = _table([each.narrowest for each in pixels])
+        outputs = (last[:, None] * narrowest)[:, :, None, None]
+        compute = self._matrix_s(-(-outputs // self.arch.tile_pixels)) / (passes * chunks)
+        return load.max(axis=2) / self.arch.link_bytes_per_s + compute
 
     def whole_s(self) -> float:
         """The bound if everything comes once and any core has room for it."""
@@ -138,38 +161,29 @@ class Bounds:
     # What has to be done -----------------------------------------------------------------
 
     def _weights_s(self) -> float:
-        """All stored blocks once, over the links of the fullest memtile."""
-        weight = self.layer.weight
-        if weight is None:
-            return 0.0
-        per_memtile = np.zeros(self.arch.memtiles)
-        for row, blocks in enumerate(self.whole.stored_blocks[0, 0]):
-            links = self.arch.links_of_row(row)
-            for link in links:
-                per_memtile[self.arch.weight_links[link][0]] += blocks / len(links)
-        return float(per_memtile.max()) * self._block_bytes / self.arch.link_bytes_per_s
-
-    @property
-    def _block_bytes(self) -> int:
-        weight = self.layer.weight
-        assert weight is not None
-        return weight.block[0] * weight.block[1] * weight.shape[1] * weight.shape[2]
+        """The weights once: of each row of cores in one subvolume."""
+        return weights_s(self.whole, self.arch).item(0)
 
     def _load_s(self, times: IntArray | int) -> Seconds:
         """All that the fullest column reads of its sources; what all cores need of a source
         comes `times` over."""
-        own, shared = self._read(False), self._read(True)
-        load = shared[:, :, :, None, None] * times + own[:, :, :, None, None]
+        load = self._read(self.rows_loaded, self.pixels_loaded, times, 1)
         return load.max(axis=2) / self.arch.link_bytes_per_s
 
-    def _read(self, shared: bool) -> IntArray:
-        """Bytes of the sources that are multicast, or are not: (rows, width, columns)."""
-        total = np.zeros((len(self.rows), len(self.width), self.layer.column_count), np.int64)
+    def _read(
+        self, rows: IntArray, pixels: IntArray, times: Numbers, parts: Numbers
+    ) -> Seconds:
+        """Bytes of `rows` (rows, sources) of `pixels` (width, sources, columns): `times` the
+        sources that all cores need, and one of `parts` of the others."""
+        shape = len(self.rows), len(self.width), self.layer.column_count, 1, 1
+        total: Seconds = np.zeros(shape)
         for i, source in enumerate(self.layer.sources):
-            if source.all_channels is shared:
-                pixels = self.rows_loaded[:, i, None, None] * self.pixels_loaded[:, i]
-                own = self.whole.own(i)[0].sum(axis=0)
-                total += pixels * (source.channels if shared else own) * source.element
+            read = (rows[:, i, None, None] * pixels[:, i])[:, :, :, None, None] * source.element
+            if source.all_channels:
+                total = total + read * source.channels * times
+            else:
+                own = self.whole.own(i)[0].sum(axis=0)[:, None, None]
+                total = total + read * own / parts
         return total
 
     @property
@@ -197,25 +211,33 @@ class Bounds:
             cycles = [ceil_div(number, self.arch.vector_ops) for number in numbers]
         return self.arch.cycles_to_s(max(cycles, default=0))
 
-    def _tiles_s(self) -> Seconds:
+    @cached_property
+    def _compute(self) -> Seconds:
         """The fullest core, each iteration with whole tiles of pixels: (rows, width, 1, 1)."""
-        stages, pixels = self.pieces
-        weight, taps = self.layer.weight, self.layer.sources[0].window.taps
-        if weight is None:
+        if self.layer.weight is None:
             return np.full((1, 1, 1, 1), self._compute_s())
-        one = matrix_cycles(self.arch, self.arch.tile_pixels, 1, weight.block, taps)
+        stages, pixels = self.pieces
         longest = max(len(each) for each in stages)
         rows = np.zeros((len(stages), longest, 2), np.int64)
         for index, each in enumerate(stages):
             rows[index, : len(each)] = [(stage.rows, stage.iterations) for stage in each]
         found: list[IntArray] = []
         for each in pixels:
-            widths = np.array([[hi - lo for lo, hi in each.tiles[t]] for t in each.distinct])
+            kinds = each.distinct(each.alone)
+            widths = np.array([[hi - lo for lo, hi in each.tiles[t]] for t, _ in kinds])
             tiles = -(-rows[:, :, :1, None] * widths // self.arch.tile_pixels)
-            times = rows[:, :, 1:, None] * np.array([*each.distinct.values()])[:, None]
+            times = rows[:, :, 1:, None] * np.array([*kinds.values()])[:, None]
             found.append((tiles * times).sum(axis=(1, 2)).max(axis=1))
-        cycles = np.stack(found, axis=1) * one * int(self.whole.stored_blocks.max())
-        return (cycles / (self.arch.clock_ghz * 1e9))[:, :, None, None]
+        return self._matrix_s(np.stack(found, axis=1))[:, :, None, None]
+
+    def _matrix_s(self, tiles: IntArray) -> Seconds:
+        """So many tiles of pixels on the fullest core."""
+        weight, taps = self.layer.weight, self.layer.sources[0].window.taps
+        if weight is None:
+            return np.zeros(1)
+        one = matrix_cycles(self.arch, self.arch.tile_pixels, 1, weight.block, taps)
+        cycles = tiles * one * int(self.whole.stored_blocks.max())
+        return cycles / (self.arch.clock_ghz * 1e9)
 
     def _write_s(self) -> float:
         """All outputs of the fullest column."""
@@ -235,13 +257,9 @@ class Bounds:
             found.append(pixels * channels * source.element)
         return found
 
-    def _held(self, passes: IntArray, chunks: IntArray, others: IntArray) -> IntArray:
-        """The least bytes of a core's buffers, with one slot each; `others` are those of all
-        but the weights."""
-        if self.layer.weight is None:
-            return others + 0 * chunks
-        blocks = int(self.whole.stored_blocks.max())
-        return others + -(-blocks // (passes * chunks)) * self._block_bytes
+    def _weight_bytes(self, passes: IntArray, chunks: IntArray) -> IntArray:
+        """The least bytes of a slot of the weights."""
+        return -(-self.whole.largest_weight // (passes * chunks))
 
 
 def _table(rows: Sequence[object]) -> IntArray:

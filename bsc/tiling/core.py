@@ -17,7 +17,7 @@ from bsc.dialects.placement import Stationary, Subvolume
 from bsc.geometry import Axis, Window, round_up
 from bsc.tiling.channels import ChannelSplit
 from bsc.tiling.layer import LayerShape, Source
-from bsc.tiling.pixels import PixelSplit
+from bsc.tiling.pixels import PixelSplit, Run
 from bsc.tiling.rows import StageShape, split_rows
 
 _ALIGN = 32
@@ -76,11 +76,18 @@ class CorePlan:
         """Whether the passes over COUT are the inner iterations of a stage."""
         return self.stationary is Stationary.ACTIVATIONS
 
+    @cached_property
+    def runs(self) -> tuple[Run, ...]:
+        """The tiles of W that a stage computes: its inner iterations, unless these are passes
+        or chunks."""
+        taken = self.passes_inside or self.channels.chunk_count > 1
+        return self.pixels.alone if taken else self.pixels.runs
+
     @property
     def tasks(self) -> tuple[int, int]:
         """Stages of the program, those of the weights not counted, and their iterations."""
-        passes, tiles = self.channels.pass_count, len(self.pixels.tiles)
-        stages = tiles * len(self.stages) * (1 if self.passes_inside else passes)
+        passes, runs = self.channels.pass_count, len(self.runs)
+        stages = runs * len(self.stages) * (1 if self.passes_inside else passes)
         return stages, self._groups * passes * self.channels.chunk_count
 
     @property

@@ -36,9 +36,9 @@ _NONE: Seconds = np.zeros((1, 1, 1, 1))
 class Estimate:
     """The time of a plan on a machine, in seconds, from the first LOADWDM to the last WRITEFM.
 
-    The arrays of parts have the axes stages, tiles of W, columns, passes over COUT; tiles and
-    columns stand for all that do the same work.  They are the seconds of all iterations of
-    a stage; where the passes are iterations themselves, the last axis has one entry.
+    The arrays of parts have the axes stages, runs of tiles of W, columns, passes over COUT; one
+    run or column stands for all that do the same work.  They are the seconds of all iterations
+    of a stage; where the passes are iterations themselves, the last axis has one entry.
     """
 
     def __init__(self, plan: CorePlan, arch: Arch, buffers: Buffers):
@@ -47,9 +47,10 @@ class Estimate:
         self.slots = {name: len(buffer.addresses) for name, buffer in buffers.items()}
         self.weights = weights_s(plan.channels, arch)
         self.columns = _distinct_columns(plan)
-        self.tiles = list(plan.pixels.distinct)
-        self.times = np.array([plan.pixels.distinct[t] for t in self.tiles])
-        self.iterations = _by_stage([stage.iterations for stage in plan.stages])
+        runs = plan.pixels.distinct(plan.runs)
+        self.tiles, self.times = [run.first for run in runs], np.array([*runs.values()])
+        tiles = np.array([run.tiles for run in runs])[:, None, None]
+        self.iterations = _by_stage([stage.iterations for stage in plan.stages]) * tiles
         channels = plan.channels
         self.outer = self.iterations * (channels.pass_count if plan.passes_inside else 1)
         """How often a stage writes; `inner` is how often it computes."""
@@ -155,7 +156,7 @@ class Estimate:
         slowest = (once + np.maximum(often, compute)).max(axis=2).sum(axis=(0, 2))
         halts = float(self.weights.sum())
         if self.plan.streams_weights:
-            halts *= int(self.iterations.sum()) * int(self.times.sum())
+            halts *= self._fetches
         return halts + float((slowest * self.times).sum())
 
     @cached_property
@@ -180,13 +181,18 @@ class Estimate:
         passes)."""
         weights = self.weights.sum(axis=1)
         if self.plan.streams_weights:
-            total = float(weights.sum()) * int(self.iterations.sum()) * int(self.times.sum())
+            total = float(weights.sum()) * self._fetches
             if self.slots["weights"] == 1:
                 total += float(compute.sum(axis=1).max())
             return max(total, float(busy.sum(axis=1).max()))
         if self.slots.get("weights", 2) > 1:
             return max(float(weights.sum()), float(busy.sum(axis=1).max()))
         return float((weights + busy.max(axis=0)).sum())
+
+    @property
+    def _fetches(self) -> int:
+        """How often weights come that do not stay: for each group of rows of each tile."""
+        return int((self.iterations[:, :, 0, 0] * self.times).sum())
 
     def _fill_and_drain(self) -> float:
         """The first iteration's transfers, and the last one's computation and write."""

@@ -27,10 +27,13 @@ from bsc.dialects.placement import Stationary, Subvolume
 from bsc.dialects.qnn import ReshapeOp
 from bsc.frontend import import_onnx
 from bsc.pipelines import parse_specs, resolve, run_passes
+from bsc.tiling.bounds import ITERATION_S, OVERLAP_SHARE, STAGE_S, Bounds
 from bsc.tiling.core import CorePlan
 from bsc.tiling.estimate import Estimate
 from bsc.tiling.from_ir import layer_shape
 from bsc.tiling.layer import LayerShape
+from bsc.tiling.pixels import PixelSplit
+from bsc.tiling.rows import split_rows
 from bsc.tiling.search import best_subvolume
 
 
@@ -164,6 +167,68 @@ def serial_s(plan: CorePlan, arch: Arch) -> float:
     buffers = plan.buffers(arch)
     assert buffers is not None
     return Estimate(plan, arch, buffers).serial_s
+
+
+def test_tiles_of_a_run_lie_at_equal_distances():
+    together = 0
+    for seed in range(630, 645):
+        rng = np.random.default_rng(seed)
+        for layer in layers(seed, random_arch(seed)):
+            split = PixelSplit(layer, int(rng.integers(1, max(2, layer.out[1] // 3))))
+            tiles = [
+                tile for first, count in split.runs for tile in range(first, first + count)
+            ]
+            assert tiles == list(range(len(split.tiles)))
+            together += len(tiles) - len(split.runs)
+            for first, count in split.runs:
+                for tile, column in itertools.product(range(count), range(layer.column_count)):
+                    assert_same_but_moved(layer, split, column, first, tile)
+    assert together > 20
+
+
+def assert_same_but_moved(
+    layer: LayerShape, split: PixelSplit, column: int, first: int, tile: int
+) -> None:
+    """Check a tile of a run: it computes and reads what the first one does, further on."""
+    (a, b), (lo, hi) = split.tiles[first][column], split.tiles[first + tile][column]
+    assert hi - lo == b - a
+    assert lo == a + tile * split.width or lo == hi
+    for source in layer.sources:
+        axis, step = source.window.w, tile * split.step(source)
+        found = source.pieces(column, layer.column_count, lo, hi) or ()
+        before = source.pieces(column, layer.column_count, a, b) or ()
+        assert found == tuple(p._replace(start=p.start + step) for p in before)
+        assert (lo - a) % axis.repeat == 0
+        now, then = source.columns_read(lo, hi), source.columns_read(a, b)
+        assert (now.pad_lo, now.pad_hi) == (then.pad_lo, then.pad_hi)
+
+
+@pytest.mark.parametrize("seed", [*range(640, 651), 1153])
+def test_no_subvolume_is_faster_than_its_bound(seed: int):
+    arch, rng, count = random_arch(seed), np.random.default_rng(seed), 0
+    for layer in layers(seed, arch):
+        for sub in some_subvolumes(layer, rng):
+            for kind in Stationary if layer.weight is not None else [Stationary.WEIGHTS]:
+                if kind is Stationary.ACTIVATIONS:
+                    sub = sub._replace(cin=layer.sources[0].channels)
+                rows, pixels = split_rows(layer, sub.rows), PixelSplit(layer, sub.width)
+                bounds = Bounds(layer, arch, [rows], [pixels])
+                bound = bounds.seconds([sub.cout], [sub.cin], kind).item()
+                seconds = searched_s(layer, arch, sub._replace(stationary=kind))
+                assert bound <= seconds * (1 + 1e-9), sub
+                count += np.isfinite(seconds)
+    assert count
+
+
+def searched_s(layer: LayerShape, arch: Arch, sub: Subvolume) -> float:
+    """What the search makes small; infinite if the buffers do not fit a core."""
+    plan = CorePlan.of(layer, sub)
+    buffers = plan.buffers(arch)
+    if buffers is None:
+        return np.inf
+    time, (stages, iterations) = Estimate(plan, arch, buffers), plan.tasks
+    tasks = stages * STAGE_S + iterations * ITERATION_S
+    return time.serial_s + OVERLAP_SHARE * time.overlap_s + tasks
 
 
 @pytest.mark.parametrize("seed", range(620, 627))
