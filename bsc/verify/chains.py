@@ -53,8 +53,6 @@ class Line:
         """What the parts of the taker know by a release; `clocks` are those of all parts of
         the giver at the end of the step that releases."""
         clocks = self._released(clocks)
-        if self._one_to_one:
-            return clocks
         if self._all_take:
             return clocks[self.sources].max(axis=1)
         padded = np.zeros((self.givers + 1, *clocks.shape[1:]), np.int32)
@@ -74,9 +72,10 @@ class Line:
         return bool((self.sources < self.givers).all())
 
     @cached_property
-    def _one_to_one(self) -> bool:
-        """Whether each part of the giver gives to the same part of the taker."""
-        return self.sources.tolist() == [[part] for part in range(self.givers)]
+    def is_plain(self) -> bool:
+        """Whether each part of the giver gives its own clocks, to the same part of the taker."""
+        one_to_one = self.sources.tolist() == [[part] for part in range(self.givers)]
+        return one_to_one and (self.giver.where != "all" or self.givers == 1)
 
     def done(self, clocks: Clock, first: int) -> int:
         """How many steps of the taker are surely over at a release, whichever tile one looks

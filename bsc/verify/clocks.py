@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -46,6 +47,12 @@ class Runs:
     number: IntArray
     start: Clock | None
     at_cores: Clock | None
+
+    @cached_property
+    def at_all_cores(self) -> Clock:
+        """What is known at each core: `at_cores` over all of them."""
+        assert self.at_cores is not None
+        return self.at_cores.min(axis=1)
 
 
 class Clocks:
@@ -92,7 +99,8 @@ class Clocks:
             row: Clock = blocks[index][iteration]
             np.add(clock[engine], more[engine], out=row)
             for source, line in sources[step]:
-                np.maximum(row, line.known(ends[source]), out=row)
+                known = ends[source] if line is None else line.known(ends[source])
+                np.maximum(row, known, out=row)
             for source, _ in sources[step]:
                 if last[source] == step:
                     ends.pop(source, None)
@@ -105,10 +113,10 @@ class Clocks:
         self._check_limits(runs)
         return runs
 
-    def _sources(self) -> tuple[list[list[tuple[int, Line]]], list[int]]:
-        """Of each step those that give what it takes; and by which step a step was last
-        waited for, -1 if never."""
-        found: list[list[tuple[int, Line]]] = [[] for _ in range(self.waits.count)]
+    def _sources(self) -> tuple[list[list[tuple[int, Line | None]]], list[int]]:
+        """Of each step those that give what it takes, with the line if clocks change on it;
+        and by which step a step was last waited for, -1 if never."""
+        found: list[list[tuple[int, Line | None]]] = [[] for _ in range(self.waits.count)]
         last: IntArray = np.full(self.waits.count, -1, np.int64)
         for name, line in self.lines.items():
             source = self.waits.sources(name)
@@ -117,8 +125,9 @@ class Clocks:
             takers = self.waits.taken[name].steps[known]
             np.maximum.at(last, givers, takers)
             pairs: list[tuple[int, int]] = np.stack([givers, takers], axis=1).tolist()
+            way = None if line.is_plain else line
             for giver, taker in pairs:
-                found[taker].append((giver, line))
+                found[taker].append((giver, way))
         return found, last.tolist()
 
     def _first_clocks(self) -> tuple[dict[Engine, Clock], dict[Engine, Clock]]:

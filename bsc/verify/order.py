@@ -104,7 +104,10 @@ class Order:
             for extent in found:
                 if extent.memory != memory:
                     continue
-                bounds = extent.lo.min(axis=0).tolist(), extent.hi.max(axis=0).tolist()
+                # Most have the same bytes in all iterations.
+                low = extent.lo[0] if len(extent.lo) == 1 else extent.lo.min(axis=0)
+                high = extent.hi[0] if len(extent.hi) == 1 else extent.hi.max(axis=0)
+                bounds = low.tolist(), high.tolist()
                 for entry, (lo, hi) in enumerate(zip(*bounds, strict=True)):
                     if hi >= 0:
                         touches.append(Touch(index, extent, entry))
@@ -135,8 +138,7 @@ class Order:
     def _knows(self, touch: Touch, at_cores: bool) -> Clock:
         run = self.runs[touch.instr]
         if at_cores:
-            assert run.at_cores is not None
-            return run.at_cores[0].min(axis=0)
+            return run.at_all_cores[0]
         assert run.start is not None
         return run.start[0, touch.extent.parts[touch.entry]]
 
@@ -171,8 +173,7 @@ class Order:
         run = self.runs[touch.instr]
         channel = self._channel(other)
         if touch.extent.memory == "core":
-            assert run.at_cores is not None
-            return run.at_cores[:, :, channel].min(axis=1)
+            return run.at_all_cores[:, channel]
         assert run.start is not None
         return run.start[:, touch.extent.parts[touch.entry], channel]
 
