@@ -150,10 +150,11 @@ def only_insert(value: SSAValue) -> InsertSliceOp | None:
     way."""
     if not value.has_one_use():
         return None
-    user = next(iter(value.uses)).operation
-    if isinstance(user, ToDdrOp):
-        return only_insert(user.result)
-    return user if isinstance(user, InsertSliceOp) and user.source == value else None
+    use = next(iter(value.uses))
+    if isinstance(use.operation, ToDdrOp):
+        return only_insert(use.operation.result)
+    # The first operand is what is inserted.
+    return use.operation if isinstance(use.operation, InsertSliceOp) and not use.index else None
 
 
 def _chain(insert: InsertSliceOp) -> list[InsertSliceOp]:

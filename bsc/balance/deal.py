@@ -134,7 +134,7 @@ def _inputs(links: Links, part: Part, maker: Maker, unit: int, units: int) -> In
     assert weight is not None
     b0, b1 = weight.block
     per_unit = unit * CHANNEL_GRANULE // b1
-    channel = part.lo * CHANNEL_GRANULE - links.network.weight(maker.op.weight).cin[0]
+    channel = part.lo * CHANNEL_GRANULE - links.network.weight(maker.op.weight_value).cin[0]
     own = weight.gamma[:, channel // b1 :][:, : units * per_unit].astype(np.int64)
     by_row = own.reshape(len(own), units, per_unit).sum(axis=2)
     before = np.vstack([np.zeros((1, units), np.int64), by_row.cumsum(axis=0)])
@@ -186,7 +186,7 @@ def _readers(links: Links, part: Part) -> list[tuple[Part, Maker]]:
         return []
     found: list[tuple[Part, Maker]] = []
     for maker in links.makers.get(name, []):
-        lo, hi = links.network.weight(maker.op.weight).cin
+        lo, hi = maker.cin
         if lo <= part.lo * CHANNEL_GRANULE and part.hi * CHANNEL_GRANULE <= hi:
             found.append((part, maker))
     return found
@@ -195,7 +195,7 @@ def _readers(links: Links, part: Part) -> list[tuple[Part, Maker]]:
 def _work(links: Links, part: Part, maker: Maker, unit: int) -> IntArray:
     """Stored blocks of each unit of a part, times the pixels and taps that they are used
     for."""
-    weight = links.network.weight(maker.op.weight)
+    weight = links.network.weight(maker.op.weight_value)
     gamma = weight.op.gamma
     (b0, b1), (i0, i1) = weight.op.block_shape, weight.cin
     _, kh, kw, _ = weight.op.type.shape

@@ -18,7 +18,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from bsc.arch import Arch
-from bsc.dialects.bsw import WeightOp
+from bsc.dialects.bsw import Range, WeightOp
 from bsc.dialects.network import Network
 from bsc.dialects.qnn import Conv2dOp, WeightedOp
 from bsc.dialects.qnn_attributes import shape_of
@@ -40,11 +40,13 @@ class Part(NamedTuple):
 
 class Maker(NamedTuple):
     """An operation that computes the channels of a part of COUT of its weight, beginning with
-    granule `first`; its shares of the rows of cores, in granules from there."""
+    granule `first`; its shares of the rows of cores, in granules from there; and the input
+    channels [lo, hi) that it reads."""
 
     op: WeightedOp
     first: int
     rows: tuple[int, ...]
+    cin: Range
 
 
 @dataclass
@@ -141,7 +143,7 @@ class Links:
         return storage, write.box.offsets[3], write.box.sizes[3]
 
     def _add_weight(self, op: WeightedOp, target: Axis, first: int, channels: int) -> None:
-        weight = self.network.weight(op.weight)
+        weight = self.network.weight(op.weight_value)
         name = weight.op.sym_name.data
         self.weights[name] = weight.op
         cout = self._axis(("cout", name), weight.op.type.shape[0])
@@ -153,7 +155,7 @@ class Links:
             self._fix(("cin", name), 0, self.size["cin", name])
         elif op.rows is not None and weight.cout[0] % CHANNEL_GRANULE == 0:
             rows = tuple(-(-b // CHANNEL_GRANULE) for b in op.rows.data.bounds)
-            maker = Maker(op, weight.cout[0] // CHANNEL_GRANULE, rows)
+            maker = Maker(op, weight.cout[0] // CHANNEL_GRANULE, rows, weight.cin)
             self.makers.setdefault(name, []).append(maker)
 
     def _add_input(self, op: ComputeOp, source: Axis, first: int, channels: int) -> None:
@@ -162,7 +164,7 @@ class Links:
         if not isinstance(op, WeightedOp) or groups > 1:
             self._fix(source, 0, self.size[source])
             return
-        weight = self.network.weight(op.weight)
+        weight = self.network.weight(op.weight_value)
         axis = self._axis(("cin", weight.op.sym_name.data), weight.op.type.shape[3])
         self._link(source, first, axis, weight.cin[0], channels)
 
