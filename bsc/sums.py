@@ -58,17 +58,27 @@ _OPEN: dict[str, Attribute | None] = {"subvolume": None, "epilogue": None}
 """What a partial sum has not got, or must have decided anew."""
 
 
-def _rows_of_sum(op: ComputeOp) -> SpreadAttr | None:
-    """The shares of the rows of a partial sum.
+def _shares_of_sum(op: ComputeOp) -> dict[str, Attribute | None]:
+    """The shares of the columns and rows of a partial sum.
 
     It is a tensor of its own and fills up its last granule, which the operation may not do
-    if other channels of the tensor that it is a part of come next.
+    if other channels of the tensor that it is a part of come next.  Rows share what a column
+    has: all channels, or its part of them.
     """
-    if op.rows is None:
-        return None
-    end, bounds = stored_channels(op.shape[C]), op.rows.data.bounds
-    filled = (end if bound == bounds[-1] else min(bound, end) for bound in bounds)
-    return SpreadAttr(Spread(SpreadAxis.C, tuple(filled)))
+    shares: dict[str, Attribute | None] = {"columns": op.columns, "rows": op.rows}
+    end = stored_channels(op.shape[C])
+    if op.columns is not None and op.columns.data.axis is SpreadAxis.C:
+        columns = _ending_at(op.columns.data, end)
+        shares["columns"], end = SpreadAttr(columns), max(columns.sizes)
+    if op.rows is not None:
+        shares["rows"] = SpreadAttr(_ending_at(op.rows.data, end))
+    return shares
+
+
+def _ending_at(spread: Spread, end: int) -> Spread:
+    """A spread of channels whose last part ends elsewhere."""
+    bounds = (end if b == spread.bounds[-1] else min(b, end) for b in spread.bounds)
+    return Spread(SpreadAxis.C, tuple(bounds))
 
 
 class _Link(NamedTuple):
@@ -130,7 +140,7 @@ def _weighted_link(op: WeightedOp, link: _Link, weight: SSAValue) -> WeightedOp:
     return op.rebuilt(
         [link.value, weight, link.partials, residual],
         op.result.type if link.last else sum_type,
-        {"subvolume": None} if link.last else {**_OPEN, "rows": _rows_of_sum(op)},
+        {"subvolume": None} if link.last else {**_OPEN, **_shares_of_sum(op)},
     )
 
 
@@ -233,8 +243,8 @@ def _pool_link(op: PoolOp | GlobalAvgPoolOp, link: _Link, window: Window) -> Poo
             count = mean_divisor(op)
             assert count is not None, "the mean must have the same count everywhere"
             kept["count"] = IntegerAttr(count, i64)
-    elif op.rows is not None:
-        kept["rows"] = _rows_of_sum(op)
+    else:
+        kept |= _shares_of_sum(op)
     whole = new.rebuilt([link.value, link.partials], type, kept)
     whole.attributes |= op.attributes
     whole.location = op.location
