@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -68,9 +69,13 @@ class Chain:
         """Rows of the output."""
         return shape_of(self.storages[self.output].type)[H]
 
-    def keeps(self, tensor: int) -> bool:
-        """Whether rows of a tensor can be copied from stripe to stripe: int8 of the inside,
-        whose makers share all of W over the columns."""
+    @cached_property
+    def keeps(self) -> tuple[bool, ...]:
+        """Whether rows of each tensor can be copied from stripe to stripe."""
+        return tuple(map(self._keeps, range(len(self.storages))))
+
+    def _keeps(self, tensor: int) -> bool:
+        """Int8 of the inside, whose makers share all of W over the columns."""
         storage = self.storages[tensor]
         if tensor == self.output or storage.type.element_type == i32:
             return False
@@ -109,7 +114,7 @@ def _stripe(chain: Chain, rows: Rows, done: list[int]) -> Stripe | None:
         needed = held[target]
         if needed is None:
             continue
-        again = done[target] <= needed.lo or not chain.keeps(target)
+        again = done[target] <= needed.lo or not chain.keeps[target]
         first = needed.lo if again else done[target]
         if first >= needed.hi:
             continue

@@ -96,6 +96,7 @@ class Costs:
         self.tight = {step for step, layer in enumerate(self.layers) if not fits(layer, arch)}
         self.least = cache(self._least_s)
         self.parts = cache(self._parts)
+        self.weights_s = cache(self._weights_s)
 
     def _least_s(self, step: int) -> float:
         return least_s(self.layers[step], self.arch)
@@ -224,7 +225,7 @@ class Costs:
         """The least seconds for weights that come again, if `count` stripes compute all that
         they need."""
         return sum(
-            max(0, count - self.parts(step)) * self._weights_s(self.layers[step])
+            max(0, count - self.parts(step)) * self.weights_s(step)
             for step in range(first, first + len(chain.steps))
         )
 
@@ -237,13 +238,13 @@ class Costs:
             again = sum(r.size for r in rows if r) - layer.out[0]
             total += max(0, again) / layer.out[0] * self.least(step)
             times = sum(r is not None for r in rows) - self.parts(step)
-            total += max(0, times) * self._weights_s(layer)
+            total += max(0, times) * self.weights_s(step)
         return total + self._copies_s(chain, stripes)
 
-    def _weights_s(self, layer: LayerShape) -> float:
+    def _weights_s(self, step: int) -> float:
         """Seconds for the weights to come into the memtiles and the cores."""
         times = 1 / self.arch.ddr_read_channels + 1
-        return layer.weight_bytes(self.arch) * times / self.arch.link_bytes_per_s
+        return self.layers[step].weight_bytes(self.arch) * times / self.arch.link_bytes_per_s
 
     def _copies_s(self, chain: Chain, stripes: list[Stripe]) -> float:
         """Seconds to load kept rows into the cores and to write them again."""

@@ -99,7 +99,7 @@ def check_stripes(chain: Chain, stripes: Sequence[Stripe], keep: bool) -> None:
             assert makes[tensor] <= has[tensor]
             kept = has[tensor] - makes[tensor]
             assert kept <= before[tensor]
-            assert not kept or (keep and chain.keeps(tensor))
+            assert not kept or (keep and chain.keeps[tensor])
         before = [had | new for had, new in zip(before, has, strict=True)]
 
 
@@ -115,7 +115,7 @@ def check_whole(chain: Chain, stripes: Sequence[Stripe], keep: bool) -> None:
     for tensor, (rows, storage) in enumerate(zip(whole[0].held, chain.storages, strict=True)):
         made = [row for s in stripes for row in rows_of(s.computed[tensor])]
         assert set(made) <= rows_of(rows) <= set(range(shape_of(storage.type)[1]))
-        if keep and chain.keeps(tensor):
+        if keep and chain.keeps[tensor]:
             assert len(made) == len(set(made)), "a row that was kept is computed again"
 
 
