@@ -201,8 +201,8 @@ class GammaAttr(Data[Gamma]):
     def print_parameter(self, printer: Printer) -> None:
         with printer.in_angle_brackets():
             printer.print_dimension_list(self.data.shape)
-            printer.print_string(", ")
-            printer.print_string_literal(self.data.hex())
+            # Not print_string_literal, which escapes character by character.
+            printer.print_string(f', "{self.data.hex()}"')
 
 
 @irdl_op_definition

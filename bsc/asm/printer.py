@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from bsc.arch import Arch
 from bsc.asm.isa import BARE, VERSION, Kind
@@ -148,7 +148,7 @@ def _field(value: FieldValue, kind: Kind) -> str:
         return "|".join(f"0x{a:04x}" for a in value.addresses) + period
     if isinstance(value, Post):
         return "+".join(_steps(value))
-    return print_value(value, "0x{:05x}" if kind is Kind.ADDRESS else "{}")
+    return print_value(value, "0x{:05x}".format if kind is Kind.ADDRESS else str)
 
 
 def _steps(post: Post) -> Iterable[str]:
@@ -161,11 +161,11 @@ def _steps(post: Post) -> Iterable[str]:
             yield f"round({step.pos},{step.lo},{step.hi})"
 
 
-def print_value(value: Value, form: str = "{}") -> str:
-    """A number or list as it stands in the text."""
+def print_value(value: Value, number: Callable[[int], str] = str) -> str:
+    """A number or list as it stands in the text; `number` prints a number."""
     if isinstance(value, int):
-        return form.format(value)
-    return f"[{','.join(print_value(v, form) for v in value)}]"
+        return number(value)
+    return f"[{','.join([print_value(v, number) for v in value])}]"
 
 
 def _lock(use: LockUse) -> str:
