@@ -2,9 +2,9 @@
 
 // A dense layer: one pixel.  So many input channels that their weights do not fit at once,
 // not even for eight outputs, come in pieces; their products are added up in the core.  The
-// pieces are small, so that one is computed while the next one comes in.
+// pieces are smaller than they could be, so that one is computed while the next one comes in.
 // CHECK:      %y = qnn.dense
-// CHECK-SAME:   subvolume = #dataflow.subvolume<rows 1, width 1, cout 8, cin 200, stationary weights>
+// CHECK-SAME:   subvolume = #dataflow.subvolume<rows 1, width 1, cout 8, cin 912, stationary weights>
 
 // An alias computes nothing.
 // CHECK:      %z = qnn.reshape %y :
