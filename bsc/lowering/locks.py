@@ -26,6 +26,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from bsc.asm.isa import Engine
 from bsc.asm.program import Instr, Lock, LockUse
@@ -51,7 +52,7 @@ class Step:
     acquire: list[LockUse] = field(default_factory=list[LockUse])
     release: list[LockUse] = field(default_factory=list[LockUse])
 
-    @property
+    @cached_property
     def engine(self) -> Engine:
         """The engine that runs it."""
         return self.instr.spec.engine
