@@ -180,10 +180,10 @@ class LayerShape:
 
     def summand(self) -> LayerShape:
         """The layer as one of several int32 partial results, which adds to the one before."""
-        if self.out_element == 4:
-            return self
-        before = Source(self.out, Window(), False, self.columns, 4, self.channels)
-        sources = self.sources[0], before, *self.sources[1:]
+        sources = self.sources
+        if len(sources) == 1 or sources[1].element != 4:
+            before = Source(self.out, Window(), False, self.columns, 4, self.channels)
+            sources = sources[0], before, *sources[1:]
         return dataclasses.replace(self, out_element=4, sources=sources)
 
     @property

@@ -394,7 +394,7 @@ def test_weights_of_another_mask_are_an_error() -> None:
     core.put(IN, int8_data(np.ones((1, 2, 2, 8), np.int8), 4)).do()
     shape = PackedShape(8, 3, 3, 8, (8, 8), True)
     blocks = blocks_of(np.ones((8, 3, 3, 8), np.int8), shape.block)
-    packed = pack(shape, blocks, np.zeros(8, np.int32), np.ones((1, 1), np.bool_))
+    packed = pack(shape, blocks, np.zeros(8, np.int32), np.ones((1, 1), np.bool_)).copy()
     packed[0] = 0
     core.put(W, Data(packed, WEIGHTS)).do()
     with pytest.raises(BscError, match="Γ has 0 blocks"):
