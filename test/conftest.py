@@ -6,8 +6,13 @@ from pathlib import Path
 
 import pytest
 from commands import Bsc
+from hypothesis import settings
 
 from bsc.tools.driver import invoke
+
+# No test fails because a machine is busy.
+settings.register_profile("bsc", deadline=None)
+settings.load_profile("bsc")
 
 
 @pytest.fixture

@@ -189,7 +189,7 @@ def test_the_search_breaks_no_rule(
 
 
 @given(st.integers(0, 10**6), st.integers(2, 60), st.sampled_from([0.0, 0.4]))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_small_perfect_packings_are_found(seed: int, count: int, pinwheels: float):
     buffers = perfect_packing(seed, count, 40, 60, pinwheels)
     packing = pack(buffers, 60, steps=400_000)
@@ -230,7 +230,7 @@ def test_perfect_packings_are_found(
 
 
 @given(st.integers(0, 10**6))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_perfect_packings_are_found_with_an_alignment(seed: int):
     draw = random.Random(seed)
     buffers = [

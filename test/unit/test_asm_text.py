@@ -88,7 +88,6 @@ def instructions(draw: DrawFn) -> Instr:
     return Instr(spec.mnemonic, iters, fields, lock, draw(some), draw(some))
 
 
-@settings(deadline=None)
 @given(instructions())
 def test_any_instruction_is_read_back(instr: Instr) -> None:
     words = split_words(print_instr(instr))
@@ -240,7 +239,7 @@ def test_names_of_any_letters_are_read_back(name: str) -> None:
     assert parse_program(print_program(program)).name == name
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data())
 def test_damaged_text_is_read_or_refused_but_never_trips(data: st.DataObject) -> None:
     """A character more, less or other somewhere: a program, or a BscError in one line."""

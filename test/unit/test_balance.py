@@ -341,7 +341,7 @@ def gain_by_hand(layer: Outputs | Inputs, a: int, b: int, limits: Sequence[int])
 
 
 @pytest.mark.parametrize("make", [outputs_of, inputs_of])
-@settings(deadline=None, max_examples=120)
+@settings(max_examples=120)
 @given(st.integers(0, 2**32 - 1))
 def test_gains_are_those_of_a_recount(
     make: Callable[[np.random.Generator], Outputs | Inputs], seed: int
@@ -364,7 +364,7 @@ def test_gains_are_those_of_a_recount(
             np.testing.assert_array_equal(of_layer, pieces)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(0, 2**32 - 1))
 def test_layers_together_are_what_they_are_apart(seed: int):
     rng = np.random.default_rng(seed)
@@ -389,7 +389,7 @@ def test_layers_together_are_what_they_are_apart(seed: int):
                 layer.swap(a, b)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(0, 2**32 - 1))
 def test_refined_units_are_all_there_and_cost_less(seed: int):
     rng = np.random.default_rng(seed)

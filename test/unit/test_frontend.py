@@ -26,13 +26,13 @@ from bsc.frontend import import_onnx
 # Whole networks ------------------------------------------------------------------------
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.integers(0, 2**32 - 1))
 def test_random_networks(seed: int):
     assert_exact(random_network(seed), seed)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 2**32 - 1))
 def test_random_networks_as_careless_producers_write_them(seed: int):
     model = random_network(seed, layers=3)
@@ -80,7 +80,7 @@ def windows(draw: st.DrawFn, dilated: bool = True) -> tuple[Pair, Pair, Pair, Pa
     return size, kernel, strides, pads, dilations
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     windows(), st.sampled_from(["MaxPool", "AveragePool"]), st.booleans(), st.booleans(), sizes
 )
@@ -114,7 +114,7 @@ def test_pools(
     assert_exact(model, seed)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     pairs(14),
     pairs(4),
@@ -134,7 +134,7 @@ def test_auto_pad(size: Pair, kernel: Pair, strides: Pair, mode: str, op_type: s
     assert_exact(b.model(b.quantize(y, (), x.pos - 2 * len(w))))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(pairs(20), st.integers(-1, 3))
 def test_global_average(size: Pair, gain: int):
     b = QdqBuilder()

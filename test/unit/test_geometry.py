@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from bsc import numerics
@@ -101,7 +101,6 @@ def test_no_outputs_read_nothing(axis: Axis, size: int):
     assert (span.size, span.pad_lo, span.pad_hi) == (0, 0, 0)
 
 
-@settings(deadline=None)
 @given(
     st.integers(1, 24),
     st.integers(1, 24),

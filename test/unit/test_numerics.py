@@ -174,7 +174,6 @@ def outputs(x: Int8, window: Window) -> list[tuple[int, int]]:
     return list(itertools.product(range(rows), range(cols)))
 
 
-@settings(deadline=None)
 @given(inputs(), st.data())
 def test_conv2d(given_: tuple[Int8, Window], data: st.DataObject):
     x, window = given_
@@ -225,7 +224,6 @@ def test_conv2d_beyond_the_exact_integers_of_float32():
     assert found.reshape(-1).tolist() == [total - 128, total]
 
 
-@settings(deadline=None)
 @given(inputs(dilated=False), st.booleans(), POSITIONS, requants(), st.sampled_from(Rounding))
 def test_pools(
     given_: tuple[Int8, Window], count_pad: bool, pos: int, to: Requant, mode: Rounding
@@ -251,7 +249,7 @@ def test_pools(
 
 # onnxruntime ---------------------------------------------------------------------------
 
-few = settings(deadline=None, max_examples=25)
+few = settings(max_examples=25)
 small = st.integers(1, 9)
 
 

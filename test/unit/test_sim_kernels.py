@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from asm_machine import do, instr_of, int8_data, machine_of, small_arch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bsc import numerics
@@ -65,7 +65,6 @@ class _Window:
         return Window.of(self.k.tolist(), self.s.tolist(), self.d.tolist(), pads)
 
 
-@settings(deadline=None)
 @given(seeds, st.sampled_from([(8, 8), (4, 16), (1, 1)]), st.booleans(), st.booleans())
 def test_convolutions(seed: int, block: tuple[int, int], part: bool, res: bool) -> None:
     """Packed weights, bias, partial sums, residual; rounded, or exact."""
@@ -112,7 +111,6 @@ def _int32(core: Core, address: int, count: int, pos: int) -> Int32:
     return core.read(address, 4 * count, tag_of(np.int32, pos)).bytes.copy().view(np.int32)
 
 
-@settings(deadline=None)
 @given(seeds, st.integers(2, 4))
 def test_chunks_of_input_channels_add_up(seed: int, chunks: int) -> None:
     """One output after all of them, in accumulators until then."""
@@ -144,7 +142,6 @@ def test_chunks_of_input_channels_add_up(seed: int, chunks: int) -> None:
     assert core.unused() == 0
 
 
-@settings(deadline=None)
 @given(seeds, st.sampled_from(list(Rounding)), st.booleans())
 def test_pools(seed: int, mode: Rounding, inside: bool) -> None:
     rng = np.random.default_rng(seed)
@@ -170,7 +167,6 @@ def test_pools(seed: int, mode: Rounding, inside: bool) -> None:
     _equal(core, numerics.requantize(largest, 4, Requant(3), mode), 3)
 
 
-@settings(deadline=None)
 @given(seeds, st.integers(1, 400))
 def test_pools_in_pieces(seed: int, elements: int) -> None:
     """What other elements gave: a sum that is added, or handed on; the larger of two maxima."""

@@ -39,7 +39,7 @@ def grouped(b: QdqBuilder, groups: int, each: int, inputs: int) -> Signal:
     return b.binary("Add", y, b.conv(x, groups * each), "Relu")
 
 
-@settings(deadline=None, max_examples=12)
+@settings(max_examples=12)
 @given(st.integers(2, 16), st.integers(1, 12), st.integers(1, 12), st.integers(2, 5))
 def test_pieces_compute_the_same(groups: int, each: int, inputs: int, factor: int):
     b = QdqBuilder(groups * 17 + each)

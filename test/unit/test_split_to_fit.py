@@ -42,7 +42,7 @@ def needs(module: ModuleOp, arch: Arch) -> list[int]:
     ]
 
 
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @example(906, 2, False)  # A global mean whose columns share its channels.
 @given(st.integers(900, 960), st.integers(2, 9), st.booleans())
 def test_all_that_is_too_large_is_cut(seed: int, share: int, selected: bool):

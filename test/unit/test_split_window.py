@@ -97,7 +97,7 @@ def small(kilobytes: int) -> Arch:
     return Arch("small", rows=2, cols=3, memtile_bytes=65536, core_data_bytes=kilobytes * 1024)
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(st.sampled_from(KINDS), seeds, st.lists(st.integers(1, 6), min_size=1, max_size=3))
 def test_any_pieces_of_any_window_keep_the_values(kind: str, seed: int, factors: list[int]):
     """Cut again and again; a piece has its share of the rows, or of the columns."""
@@ -115,7 +115,7 @@ def test_any_pieces_of_any_window_keep_the_values(kind: str, seed: int, factors:
         assert op.window.w.kernel <= columns
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @example("conv", 1716, 3)  # The last piece adds to one sum, and not to two.
 @given(st.sampled_from(KINDS), seeds, st.sampled_from([2, 3, 4, 6]))
 def test_what_a_core_cannot_hold_is_cut_until_it_can(kind: str, seed: int, kilobytes: int):

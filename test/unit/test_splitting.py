@@ -80,7 +80,7 @@ def test_scheduled_pieces_are_split_again(seed: int):
     Case(seed).check("split-width{factor=2},split-cout,schedule,split-height{factor=2}")
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     st.integers(700, 760),
     st.booleans(),
@@ -126,7 +126,7 @@ def coverage(module: ModuleOp) -> dict[int, np.typing.NDArray[np.int64]]:
     return counts
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     st.integers(1, 60),
     st.integers(1, 60),

@@ -37,9 +37,9 @@ from bsc.sim.timeline import run_timeline
 ROUNDING = 1 + 1e-9
 """Sums of thousands of times that are not exact."""
 
-any_program = settings(max_examples=12, deadline=None, derandomize=True)
+any_program = settings(max_examples=12, derandomize=True)
 
-proven = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+proven = settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow])
 """For what cannot fail on any program: other ones in each run."""
 
 
