@@ -42,7 +42,7 @@ Numbers: TypeAlias = "Seconds | IntArray | int"
 OVERLAP_SHARE = 0.3
 """How much the time under `overlap` counts beside that under `serial`."""
 
-STAGE_S, ITERATION_S = 1e-7, 4e-8
+STAGE_S, ITERATION_S = 3e-7, 4e-8
 """What a stage, and an iteration of one, count in the search besides their work, even on a
 machine whose description has no overheads: an iteration is a task for every channel, with
 locks to take and to give, and a stage is lines of the program as well.  Of two choices that
