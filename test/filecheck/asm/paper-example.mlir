@@ -7,7 +7,7 @@
 // they are stages of their own, of one iteration each: the head and the tail.  The nine
 // between them differ in nothing but their address: they are one stage, the body.
 
-// RUN: bsc-opt --detect-block-sparsity --split-width --split-cout --select-subvolume=rows=5 \
+// RUN: bsc-opt --detect-block-sparsity --split-width --split-cout --select-subvolume="rows=5 width=14" \
 // RUN:   --alloc-memtile --pack-weights --lower-to-dataflow --chain-locks --annotate-cost \
 // RUN:   --verify-dataflow -t bsc-asm %s | filecheck %s
 
