@@ -237,9 +237,14 @@ def compile(
         start = time.perf_counter()
         with collector_paused():
             with progress.steps(f"compiling {model}") as say:
-                given = parse_shapes(shape)
                 compiled = bsc.compile(
-                    model, arch, timing, block=block, shapes=given, monitor=monitor, progress=say
+                    model,
+                    arch,
+                    timing,
+                    block=block,
+                    shapes=parse_shapes(shape),
+                    monitor=monitor,
+                    progress=say,
                 )
                 monitor.stage = ""
                 compiled.save(output)

@@ -34,6 +34,8 @@ _OPERATIONS = {
     "ReduceMean": "qnn.global_avg_pool",
 }
 
+_UNUSED = "its result is not used: left out"
+
 
 @dataclass(frozen=True)
 class NodeReport:
@@ -93,7 +95,8 @@ class _Regions:
             for node in graph.nodes
             if all(isinstance(survey.values.get(n), Constant | Scaled) for n in node.outputs)
         }
-        self.used = _ancestors(outputs, makers, set()) | self.before | self.on_array
+        self.read = _ancestors(outputs, makers, set())
+        self.used = self.read | self.before | self.on_array
 
     def verdict(self, node: Node) -> tuple[Where, str]:
         """Where a node is, and why."""
@@ -109,17 +112,28 @@ class _Regions:
         if index in self.on_array and index not in state.tail:
             if index in state.hosted:
                 return "undecided", "needs results of nodes that are refused"
-            return "array", state.reasons.get(index) or _on_array(node, state)
-        if index in state.entering:
-            return "host", (
+            return "array", self._on_array(node)
+        return "host", self._on_host(node)
+
+    def _on_array(self, node: Node) -> str:
+        if node.index not in self.read:
+            return _UNUSED
+        return self.state.reasons.get(node.index) or _on_array(node, self.state)
+
+    def _on_host(self, node: Node) -> str:
+        index = node.index
+        if index in self.state.entering:
+            return (
                 "QuantizeLinear of the graph input: done by the host while it lays the "
                 "tensor out"
             )
         if index in self.before:
-            return "host", "on the way of a graph input to its QuantizeLinear: on the host"
-        if index in self.used and index in self.constant:
-            return "host", "a constant, which the host reads"
-        return "host", _on_host(node, state, index in self.used)
+            return "on the way of a graph input to its QuantizeLinear: on the host"
+        if index not in self.used:
+            return _UNUSED
+        if index in self.constant:
+            return "a constant, which the host reads"
+        return _on_host(node, self.state)
 
 
 def _ancestors(nodes: Iterable[Node], makers: dict[str, Node], stop: set[int]) -> set[int]:
@@ -155,10 +169,8 @@ def _on_array(node: Node, state: State) -> str:
     return "names the same data otherwise: nothing is moved"
 
 
-def _on_host(node: Node, state: State, used: bool) -> str:
+def _on_host(node: Node, state: State) -> str:
     """Why a node behind the last rounding is on the host."""
-    if not used:
-        return "its result is not used: left out"
     if node.op_type == "DequantizeLinear" and node.index not in state.hosted:
         return "DequantizeLinear of a result: done by the host when it reads the tensor"
     why = state.hosted.get(node.index)

@@ -73,7 +73,7 @@ class Line:
 
     @cached_property
     def is_plain(self) -> bool:
-        """Whether each part of the giver gives its own clocks, to the same part of the taker."""
+        """Whether each part of the giver gives its own clocks to the same part of the taker."""
         one_to_one = self.sources.tolist() == [[part] for part in range(self.givers)]
         return one_to_one and (self.giver.where != "all" or self.givers == 1)
 

@@ -48,6 +48,15 @@ def test_import_and_explanation_are_one_decision(seed: int):
         assert found.dims == tuple(d.dim_value for d in shape.dim)
 
 
+def test_a_layer_that_nothing_reads_is_left_out():
+    b = QdqBuilder(3)
+    x = b.conv(b.input((1, 5, 9, 9)), 8)
+    b.conv(x, 9)
+    found = explain(b.model(b.conv(x, 7)))
+    reasons = [f.report.reason for f in found.nodes if f.report.op_type == "Conv"]
+    assert reasons == ["qnn.conv2d", "its result is not used: left out", "qnn.conv2d"]
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_the_facts_of_a_convolution(seed: int):
     """Shape, positions, shift, density and bound, worked out from the initializers."""
