@@ -8,7 +8,8 @@ that needs a closer look (uneven passes, stages of one iteration, the set-up of 
 each over its capacity, as in `serial` timing (`estimate`).  Where there is no room for a ping
 and a pong, the input or the output takes turns with the computation, and the two add up.  In
 `overlap` timing the weights overlap too, if there is room to fetch them ahead; the first
-loads, the last computation and the last write never do.
+loads and the last computation never do.
+
 Subvolumes that no core can hold even with a single slot a buffer have no bound: they are
 infinite.
 
@@ -37,7 +38,7 @@ from bsc.tiling.rows import StageShape, split_rows
 
 Seconds = npt.NDArray[np.float64]
 
-Numbers: TypeAlias = "Seconds | IntArray | int"
+_Numbers: TypeAlias = "Seconds | IntArray | int"
 
 OVERLAP_SHARE = 0.3
 """How much the time under `overlap` counts beside that under `serial`."""
@@ -104,9 +105,10 @@ class Bounds:
         serial = weights + busy
         ahead = np.where(streams, comes, 1) * passes * chunks > 1
         ahead &= weight + taken + written <= room
-        in_turn = np.where(streams, np.maximum(weights + self._compute, busy), serial)
+        in_turn = np.where(streams, np.maximum(weights + self._tiles_s, busy), serial)
         overlap = np.where(ahead, np.maximum(weights, busy), in_turn)
         overlap = overlap + self._ends_s(passes, chunks)
+        # Tiles iterate if nothing else does.
         runs = np.where(streams, self.tiles[:, None, None], self.runs[:, None, None])
         stages = self.stages[:, None, None, None] * runs * (1 if inside else passes)
         tasks = stages * STAGE_S + comes * passes * chunks * ITERATION_S
@@ -120,7 +122,7 @@ class Bounds:
         """The busiest of loads, computation and writes.  `room` is what a core has left when
         each buffer has one slot, `inputs` and `written` what second slots take of it at least:
         for the sources, and for the output."""
-        compute, write = self._compute, self._write_s()
+        compute, write = self._tiles_s, self._write_s()
         apart = np.maximum(load, np.maximum(compute, write))
         load_in_turn = np.maximum(load + compute, write)
         write_in_turn = np.maximum(load, compute + write)
@@ -133,8 +135,8 @@ class Bounds:
         )
 
     def _ends_s(self, passes: IntArray, chunks: IntArray) -> Seconds:
-        """The loads of the first iteration, and the computation and write of the last one, if
-        passes and chunks are even."""
+        """The loads of the first iteration and the computation of the last one, if passes and
+        chunks are even."""
         stages, pixels = self.pieces
         rows = _table([each[0].loaded for each in stages])
         load = self._read(rows, _table([p.loaded[:, 0] for p in pixels]), 1 / chunks, passes)
@@ -171,7 +173,7 @@ class Bounds:
         return load.max(axis=2) / self.arch.link_bytes_per_s
 
     def _read(
-        self, rows: IntArray, pixels: IntArray, times: Numbers, parts: Numbers
+        self, rows: IntArray, pixels: IntArray, times: _Numbers, parts: _Numbers
     ) -> Seconds:
         """Bytes of `rows` (rows, sources) of `pixels` (width, sources, columns): `times` the
         sources that all cores need, and one of `parts` of the others."""
@@ -212,7 +214,7 @@ class Bounds:
         return self.arch.cycles_to_s(max(cycles, default=0))
 
     @cached_property
-    def _compute(self) -> Seconds:
+    def _tiles_s(self) -> Seconds:
         """The fullest core, each iteration with whole tiles of pixels: (rows, width, 1, 1)."""
         if self.layer.weight is None:
             return np.full((1, 1, 1, 1), self._compute_s())
