@@ -23,10 +23,12 @@ from xdsl.context import Context
 from xdsl.dialects.builtin import ModuleOp
 from xdsl.passes import ModulePass
 
+from bsc.arch import Arch
 from bsc.dialects.machine import arch_of
 from bsc.dialects.network import Network
-from bsc.dialects.placement import SpreadAttr
+from bsc.dialects.placement import Spread, SpreadAttr, SpreadAxis
 from bsc.dialects.qnn import ReshapeOp
+from bsc.dialects.qnn_base import ComputeOp
 from bsc.geometry import cut
 from bsc.options import check_options, count
 from bsc.splitting import W, cut_output, splittable
@@ -55,4 +57,14 @@ class SplitWidthPass(ModulePass):
                 cut_output(layer, W, cut(layer.shape[W], parts))
         for layer in network.compute_ops():
             if not isinstance(layer, ReshapeOp):
-                layer.properties["columns"] = SpreadAttr(default_columns(layer, arch))
+                self._share(network, layer, arch)
+
+    def _share(self, network: Network, layer: ComputeOp, arch: Arch) -> None:
+        """Share W, or the channels of a pixel that is left of it, over the columns."""
+        columns = default_columns(layer, arch)
+        layer.properties["columns"] = SpreadAttr(columns)
+        if layer.rows is not None and columns.axis is SpreadAxis.C:
+            # Rows, which have been shared before, share what a column has.
+            del layer.properties["rows"]
+            rows = layer_shape(network, layer, arch).rows
+            layer.properties["rows"] = SpreadAttr(Spread(SpreadAxis.C, rows))

@@ -12,7 +12,7 @@ import itertools
 import numpy as np
 import pytest
 from exactness import argument_names, main_of
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from qdq_models import QdqBuilder, random_input
 from varied_networks import compiled, outcome_of, random_arch, varied_network
@@ -86,6 +86,7 @@ def test_scheduled_pieces_are_split_again(seed: int):
     st.booleans(),
     st.lists(st.tuples(st.sampled_from(SPLITS), factors), min_size=1, max_size=6),
 )
+@example(718, False, [("split-cout", None), ("split-width", 3)])  # Means one pixel wide.
 def test_any_splits_in_any_order(seed: int, fused: bool, splits: list[tuple[str, int | None]]):
     """Also the same split again and again, and without any pass before."""
     specs = [spec(name, factor) for name, factor in splits]
