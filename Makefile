@@ -29,7 +29,7 @@ demo: $(VENV)/run.stamp ## ResNet-50 dense and sparse: prepare, compile, simulat
 
 # Every core has a worker of its own; threads inside them would only be in each other's way.
 test: export OPENBLAS_NUM_THREADS := 1
-test: $(VENV)/test.stamp ## the tests: FileCheck with lit, then pytest (4 min)
+test: $(VENV)/test.stamp ## the tests: FileCheck with lit, then pytest (8 min)
 	$(BIN)/lit -sv test
 	$(BIN)/pytest -q -n auto --maxprocesses 8 --dist loadfile
 
