@@ -55,13 +55,18 @@ def busiest(buffers: Sequence[Buffer], align: int = 1) -> Section:
         changes[b.lower] = changes.get(b.lower, 0) + aligned(b.size, align)
         changes[b.upper] = changes.get(b.upper, 0) - aligned(b.size, align)
     times = sorted(changes)
-    best, load = Section(0, 0, 0), 0
-    for time, after in itertools.pairwise(times):
-        load += changes[time]
+    loads = itertools.accumulate(changes[time] for time in times[:-1])
+    spans = itertools.pairwise(times)
+    sections = [Section(*span, load) for span, load in zip(spans, loads, strict=True)]
+    best = Section(0, 0, 0)
+    for section in sorted(sections, key=lambda section: -section.load):
+        if section.load <= best.load:
+            break
+        live = (b.size for b in buffers if b.lower <= section.lower < b.upper)
+        load = section.load - max((aligned(size, align) - size for size in live), default=0)
         if load > best.load:
-            best = Section(time, after, load)
-    live = [b.size for b in buffers if b.lower <= best.lower < b.upper]
-    return best._replace(load=best.load - max((aligned(s, align) - s for s in live), default=0))
+            best = section._replace(load=load)
+    return best
 
 
 def aligned(size: int, align: int) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from packings import perfect_packing
 
@@ -157,6 +157,7 @@ def test_the_search_finds_what_exists_and_proves_what_does_not(buffers: list[Buf
         assert refused.complete
 
 
+@example([Buffer("a", 1, 2, 6), Buffer("b", 0, 2, 4), Buffer("c", 0, 1, 5)], 4)
 @given(some_buffers(6), st.sampled_from([1, 4]))
 @settings(max_examples=60)
 def test_the_least_height_is_found(buffers: list[Buffer], align: int):
